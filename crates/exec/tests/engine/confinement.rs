@@ -1,8 +1,9 @@
 //! A confined program reaches nothing but what it was given, whatever it tries.
 
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 
-use reversecore_exec::{Limits, SandboxMode, Scratch, StartError};
+use reversecore_exec::{Command, Limits, SandboxMode, Scratch, StartError};
 use reversecore_testkit::fixture;
 
 use crate::support::{TestEngine, again_as_ordinary_user, every_rung, hostile, is_root};
@@ -38,19 +39,16 @@ async fn files_network_and_privileges_are_out_of_reach() {
             (&["try-keyctl"], "ENOSYS"),
             (&["try-io-uring"], "ENOSYS"),
             (&["try-ptrace", "1"], "ENOSYS"),
+            (&["try-unix-socket"], "ENOSYS"),
+            (&["try-connect", &address], "ENOSYS"),
+            (&["try-udp", &address], "ENOSYS"),
             (&["try-thread"], "ok"),
             (&["try-fork"], "ok"),
         ] {
             assert_eq!(tried(arguments).await, expected, "{rung} {arguments:?}");
         }
-        for arguments in [
-            &["try-connect", &address][..],
-            &["try-udp", &address],
-            &["try-kill", &this],
-        ] {
-            let result = tried(arguments).await;
-            assert!(result.starts_with('E'), "{rung} {arguments:?} {result}");
-        }
+        let killed = tried(&["try-kill", &this]).await;
+        assert!(killed.starts_with('E'), "{rung} {killed}");
         // A link to what is out of reach does not bring it into reach.
         assert_eq!(tried(&["try-symlink", secret]).await, "ok", "{rung}");
         let identity = engine
@@ -71,6 +69,44 @@ async fn files_network_and_privileges_are_out_of_reach() {
         assert_eq!(mask, Some(expected), "{rung} {identity:?}");
     }
     again_as_ordinary_user("confinement::files_network_and_privileges_are_out_of_reach");
+}
+
+/// An owner needs no permission to change what is not a file's content, and an
+/// open descriptor is enough for some of it.
+#[tokio::test]
+async fn not_even_modes_owners_and_times_of_files_can_be_changed() {
+    for (rung, engine) in every_rung(|_| {}).await {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let before = std::fs::metadata(path).unwrap();
+        for change in [
+            &["/usr/bin/chmod", "0777"][..],
+            &["/usr/bin/chown", "12345"],
+            &["/usr/bin/touch", "-d", "2001-01-01"],
+            &["/usr/bin/truncate", "-s", "100"],
+            &["/usr/bin/rm", "-f"],
+        ] {
+            for by_descriptor in [false, true] {
+                let mut command = Command::new(change[0]).args(change[1..].iter().copied());
+                let target = if by_descriptor {
+                    command.hand(file.reopen().unwrap())
+                } else {
+                    path.into()
+                };
+                let finished = engine.run(command.arg(target)).await;
+                assert!(!finished.success(), "{rung} {change:?} {finished:?}");
+            }
+        }
+        let after = std::fs::metadata(path).unwrap();
+        assert_eq!(before.permissions(), after.permissions(), "{rung}");
+        assert_eq!(
+            before.modified().unwrap(),
+            after.modified().unwrap(),
+            "{rung}"
+        );
+        assert_eq!((after.len(), after.uid()), (0, before.uid()), "{rung}");
+    }
+    again_as_ordinary_user("confinement::not_even_modes_owners_and_times_of_files_can_be_changed");
 }
 
 #[tokio::test]
