@@ -1,0 +1,138 @@
+//! Builds what the tools work with from the configuration. Nothing here waits:
+//! the engine comes up by itself, programs are looked up when they are used.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use reversecore_exec::{Engine, EngineConfig};
+use reversecore_server::config::{Config, SandboxConfig, ToolsConfig, WorkspaceConfig};
+use reversecore_tools::{
+    Admission, Catalogue, Descriptor, PolicyMode, ProgramSettings, Programs, Services, Telemetry,
+    Workspace, WorkspaceSettings,
+};
+
+/// Makes this executable the launcher, when it is the first argument.
+pub(crate) const LAUNCHER_ARGUMENT: &str = "__launcher";
+/// Where programs are looked for without a `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What the tools work with.
+///
+/// # Errors
+/// When the workspace can't be used.
+pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Services>> {
+    let Config {
+        workspace,
+        execution,
+        tools,
+        server: _,
+        sandbox: _,
+        log: _,
+    } = config;
+    let workspace = Workspace::open(&WorkspaceSettings {
+        root: workspace_root(workspace.path.clone())?,
+        read_dirs: workspace.read_dirs.clone(),
+        rule_dirs: workspace.rule_dirs.clone(),
+    })?;
+    let queue = usize::try_from(execution.request_queue_size.get()).unwrap_or(usize::MAX);
+    Ok(Arc::new(Services {
+        engine,
+        workspace,
+        programs: programs(tools),
+        admission: Admission::new(count(execution.max_concurrent_requests.get()), queue),
+        telemetry: Telemetry::default(),
+        started: tokio::time::Instant::now(),
+        default_timeout: execution.default_timeout,
+        radare2_policy: PolicyMode::Enforced,
+    }))
+}
+
+/// What clients are told about the tools under these settings.
+///
+/// # Errors
+/// When the root directory can't be opened.
+pub(crate) fn descriptors(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Descriptor>> {
+    // Nothing is called, so any directory does; this one always exists.
+    let mut config = config.clone();
+    config.workspace = WorkspaceConfig {
+        path: Some(PathBuf::from("/")),
+        read_dirs: Vec::new(),
+        rule_dirs: Vec::new(),
+    };
+    let catalogue = Catalogue::new(services(&config, engine.clone())?);
+    Ok(catalogue.descriptors().to_vec())
+}
+
+/// Waits until the launcher is up, before a command ends that did not need it:
+/// one whose server is gone while it starts complains about that.
+pub(crate) async fn retire(engine: Engine) {
+    // What it found is of no interest here.
+    engine.mechanisms().await.ok();
+}
+
+/// Looks for the external programs, in the directories of `PATH`.
+pub(crate) fn programs(config: &ToolsConfig) -> Programs {
+    let ToolsConfig {
+        file,
+        strings,
+        binwalk,
+        yara,
+        radare2,
+    } = config;
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    Programs::new(ProgramSettings {
+        file: file.program.clone(),
+        strings: strings.program.clone(),
+        binwalk: binwalk.program.clone(),
+        yara: yara.program.clone(),
+        radare2: radare2.program.clone(),
+        search: std::env::split_paths(&path).collect(),
+    })
+}
+
+/// Starts the execution engine.
+///
+/// # Errors
+/// When the launcher can't be started.
+pub(crate) fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let SandboxConfig {
+        mode,
+        containment,
+        read,
+        scratch_dir,
+    } = config.sandbox.clone();
+    let launcher = std::env::current_exe().context("failed to find this executable")?;
+    let mut engine = EngineConfig::new(launcher, scratch_dir);
+    engine.launcher_args = vec![OsString::from(LAUNCHER_ARGUMENT)];
+    engine.sandbox = mode;
+    engine.containment = containment;
+    engine.max_in_flight = count(config.execution.max_subprocesses.get());
+    engine.readable.extend(read);
+    Ok(Engine::start(engine)?)
+}
+
+/// A number that the configuration bounds from below by 1.
+fn count(number: u64) -> NonZeroUsize {
+    usize::try_from(number)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The workspace, or the current directory. The root of the file system is not
+/// taken by accident: some clients start their servers there.
+fn workspace_root(configured: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = configured {
+        return Ok(path);
+    }
+    let current = std::env::current_dir().context("failed to find the current directory")?;
+    if current.parent().is_none() {
+        bail!(
+            "no workspace is set, and the current directory is `/` (name the directory whose files may be read with --workspace, REVERSECORE_WORKSPACE or `workspace.path`)"
+        );
+    }
+    Ok(current)
+}

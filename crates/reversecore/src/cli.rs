@@ -1,0 +1,143 @@
+//! What can be typed. The flags of `run` are not here: they come from the
+//! tools' parameters, see [`crate::parameters`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  reversecore serve --workspace ~/samples                    for a client that starts the server itself
+  reversecore serve --http 127.0.0.1:8700 --workspace .      for clients that connect
+  reversecore run run_strings /bin/ls --min-length 8         one tool on one file, as text
+  reversecore run run_file firmware.bin --json               the same envelope that MCP clients get
+  reversecore tools                                          what can be run
+  reversecore doctor                                         what this machine lacks
+
+Exit codes:
+  0  success
+  1  the tool answered with an error, the server could not serve, or (doctor)
+     a protection is required and lacking
+  2  wrong usage";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  reversecore serve                                     stdio, files of the current directory
+  reversecore serve --workspace ~/samples --read-dir /opt/firmware
+  reversecore serve --http 8700                         http://127.0.0.1:8700/mcp
+  MCP_API_KEY=… reversecore serve --http 0.0.0.0:8700   reachable from other machines, with a key
+
+Over HTTP there are also /health/live, /health/ready and /metrics.
+Ctrl-C (or SIGTERM) lets running calls finish; a second one cancels them.
+
+Settings are taken from the defaults, the file, the environment and the flags;
+the later ones go first. Variables: MCP_TRANSPORT, REVERSECORE_CONFIG,
+REVERSECORE_WORKSPACE, REVERSECORE_READ_DIRS (a:b), LOG_LEVEL, LOG_FORMAT,
+MCP_API_KEY, DEFAULT_TOOL_TIMEOUT.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  reversecore run run_strings /bin/ls --pattern 'https?://' --min-length 6
+  reversecore run run_yara sample.exe --rule-file rules.yar
+  reversecore run run_radare2 /bin/ls --r2-command 'aa;afl'
+  reversecore run run_strings --help            the parameters of one tool
+  reversecore run list_workspace --workspace .  a tool that takes no file
+
+The answer goes to the standard output, logs and errors to the standard error.";
+
+/// Reverse-engineering tools for AI agents and analysts: an MCP server and a
+/// command line. Files are analysed in confined processes, and never executed.
+#[derive(Debug, Parser)]
+#[command(name = "reversecore", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve MCP: over stdio, or over HTTP with --http
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeOptions),
+    /// Run one tool on one file
+    #[command(after_help = RUN_EXAMPLES, override_usage = "reversecore run TOOL [FILE] [--PARAM VALUE]... [--json]", arg_required_else_help = true, disable_help_subcommand = true)]
+    Run {
+        #[command(subcommand)]
+        tool: RunTool,
+    },
+    /// List the tools with their parameters
+    Tools {
+        /// Print JSON: name, description, parameter schema
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show which external programs and protections this machine has
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: CommonOptions,
+    },
+    /// Print the commented default configuration
+    Defaults,
+}
+
+/// What stands after `run`: a tool's name, and whatever that tool takes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunTool {
+    #[command(external_subcommand)]
+    Named(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Serve HTTP here instead of stdio: an address, or a port of 127.0.0.1
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+    /// A further directory whose files may be read; can be repeated
+    #[arg(long = "read-dir", value_name = "DIR")]
+    pub(crate) read_dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: CommonOptions,
+}
+
+/// Settings that several commands take.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CommonOptions {
+    /// The directory whose files may be read [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// A configuration file (`reversecore defaults` prints one to start from)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_tool_belongs_to_the_tool() {
+        let cli = Cli::try_parse_from(["reversecore", "run", "run_file", "-x", "--json", "--help"])
+            .unwrap();
+        let Command::Run {
+            tool: RunTool::Named(words),
+        } = cli.command
+        else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(words, ["run_file", "-x", "--json", "--help"]);
+    }
+}

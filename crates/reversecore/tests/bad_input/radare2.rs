@@ -1,0 +1,148 @@
+//! radare2 commands that would leave radare2. That they could do nothing even
+//! if they got past the filter is tested elsewhere, with the filter off.
+
+use std::fs;
+
+use reversecore_testkit::samples::Workspace;
+use serde_json::json;
+
+use crate::support::{Session, refused};
+
+/// What each escape would leave behind, in the working directory or by path.
+const MARK: &str = "escaped";
+
+#[test]
+fn commands_that_escape_are_refused() {
+    let workspace = Workspace::with_ls();
+    let before = fs::read(workspace.join("ls")).unwrap();
+    let mark = workspace.join(MARK);
+    let mark = mark.to_str().unwrap();
+    let mut session = Session::start(workspace.path());
+    for template in [
+        "!touch MARK",
+        "!!touch MARK",
+        "!=!",
+        " !touch MARK",
+        "i;!touch MARK",
+        "i; !touch MARK",
+        "i\n!touch MARK",
+        "i\r!touch MARK",
+        "i\u{0}!touch MARK",
+        "#!pipe touch MARK",
+        "#!python open('MARK','w')",
+        "i|touch MARK",
+        "i | tee MARK",
+        "i > MARK",
+        "i>MARK",
+        "i >> MARK",
+        "i~ELF>MARK",
+        "i~>MARK",
+        "i > $alias",
+        ". MARK",
+        ".MARK",
+        ".!touch MARK",
+        ".(macro)",
+        "(macro;!touch MARK);.(macro)",
+        "R!touch MARK",
+        "=!touch MARK",
+        "\"!touch MARK\"",
+        "\"i > MARK\"",
+        "'!touch MARK",
+        "i @@c:!touch MARK",
+        "i @@=`!touch MARK`",
+        "i `!touch MARK`",
+        "?e `!touch MARK`",
+        "i $(touch MARK)",
+        "e cfg.sandbox=false",
+        "e cfg.sandbox = 0",
+        "e+ cfg.sandbox",
+        "e scr.pager=touch MARK",
+        "e cmd.gdb=!touch MARK",
+        "-e cfg.sandbox=false",
+        "oo+",
+        "oo+ ls",
+        "o /etc/passwd",
+        "on /etc/passwd 0",
+        "w hello",
+        "wx 41",
+        "wtf MARK",
+        "wt MARK",
+        "wff /etc/passwd",
+        "wa nop",
+        "pr > MARK",
+        "px > MARK",
+        "cat /etc/passwd",
+        "ls /",
+        "rm MARK",
+        "cd /",
+        "mkdir MARK",
+        "L MARK",
+        "Ps MARK",
+        "tos MARK",
+        "to /etc/passwd",
+        "md /",
+        "dmd MARK",
+        "dc",
+        "ood",
+        "doo",
+        "env PATH=/",
+        "%PATH=/",
+        "=h 9090",
+        "=H",
+        "q!!",
+        "q",
+        "/R >MARK",
+        "pd 1 @ `!touch MARK`",
+        "afl~{}>MARK",
+        "Vp",
+        "aei;!touch MARK",
+    ] {
+        let command = template.replace("MARK", mark);
+        let given = json!({"file_path": "ls", "r2_command": command});
+        let envelope = session.call("run_radare2", &given);
+        refused(&envelope, &["VALIDATION_ERROR"], &command, workspace.path());
+        let left: Vec<_> = fs::read_dir(workspace.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["ls"], "{template}");
+    }
+    assert_eq!(fs::read(workspace.join("ls")).unwrap(), before);
+}
+
+#[test]
+fn the_refusal_names_what_is_refused() {
+    let workspace = Workspace::with_ls();
+    let mut session = Session::start(workspace.path());
+    for (command, named) in [
+        ("i;!id", "!"),
+        ("wx 41", "wx"),
+        ("oo+", "oo+"),
+        ("i|id", "|"),
+    ] {
+        let given = json!({"file_path": "ls", "r2_command": command});
+        let envelope = session.call("run_radare2", &given);
+        let message = envelope["message"].as_str().unwrap();
+        assert!(message.contains(named), "{command}: {message}");
+    }
+}
+
+#[test]
+fn ordinary_commands_are_answered() {
+    let workspace = Workspace::with_ls();
+    let mut session = Session::start(workspace.path());
+    for command in [
+        "iI",
+        "ij",
+        "iSj",
+        "iz~:0..3",
+        "pd 5 @ entry0",
+        "px 32",
+        "aa;afl",
+        "?e hello",
+    ] {
+        let given = json!({"file_path": "ls", "r2_command": command});
+        let envelope = session.call("run_radare2", &given);
+        assert_eq!(envelope["status"], "success", "{command}: {envelope}");
+    }
+}

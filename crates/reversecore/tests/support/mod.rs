@@ -1,0 +1,162 @@
+//! Runs the real binary for tests: one call through the command line, or many
+//! over a session on its standard streams. Used by the test programs beside it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the binary under test is a process of its own"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail like the tests themselves"
+)]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// The binary with this directory as its workspace, and nothing of the test's
+/// environment.
+pub(crate) fn reversecore(workspace: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reversecore"));
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("REVERSECORE_WORKSPACE", workspace)
+        .env("LOG_LEVEL", "error")
+        .current_dir(workspace);
+    command
+}
+
+/// `reversecore run ARGUMENTS --json`: the envelope that it printed. The exit
+/// code has to agree with it.
+#[track_caller]
+pub(crate) fn run<A: AsRef<OsStr>>(workspace: &Path, arguments: &[A]) -> Value {
+    let output = reversecore(workspace)
+        .arg("run")
+        .args(arguments)
+        .arg("--json")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let envelope: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no envelope: {error}: {output:?}"));
+    assert_eq!(
+        output.status.success(),
+        envelope["status"] == "success",
+        "{output:?}"
+    );
+    envelope
+}
+
+/// A server that is spoken to over its standard streams; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Session {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    last_id: u64,
+}
+
+impl Session {
+    /// Starts a server and goes through `initialize`.
+    pub(crate) fn start(workspace: &Path) -> Self {
+        let mut process = reversecore(workspace)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut session = Self {
+            process,
+            stdin,
+            stdout,
+            last_id: 0,
+        };
+        session.request(
+            "initialize",
+            &json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            }),
+        );
+        session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        session
+    }
+
+    /// Calls a tool and returns its envelope, after checking that the parts of
+    /// the result agree with each other.
+    #[track_caller]
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
+        let envelope = result["structuredContent"].clone();
+        let failed = result["isError"].as_bool().unwrap_or(false);
+        assert_eq!(failed, envelope["status"] == "error", "{result}");
+        envelope
+    }
+
+    /// Sends a request and returns its result.
+    #[track_caller]
+    pub(crate) fn request(&mut self, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        loop {
+            let mut line = String::new();
+            let length = self.stdout.read_line(&mut line).unwrap();
+            assert!(length > 0, "the server closed its output");
+            let mut message: Value = serde_json::from_str(&line).unwrap();
+            if message["id"] == id {
+                assert!(message["error"].is_null(), "{method}: {message}");
+                return message["result"].take();
+            }
+        }
+    }
+
+    fn send(&mut self, message: &Value) {
+        let line = format!("{message}\n");
+        self.stdin.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Asserts that the call was refused with one of these codes, completely: with
+/// a message and a hint, and with nothing of the host in them.
+#[track_caller]
+pub(crate) fn refused(envelope: &Value, codes: &[&str], given: &str, workspace: &Path) {
+    assert_eq!(envelope["status"], "error", "{given}: {envelope}");
+    let code = envelope["error_code"].as_str().unwrap();
+    assert!(codes.contains(&code), "{given}: {envelope}");
+    for field in ["message", "hint"] {
+        let text = envelope[field].as_str().unwrap();
+        assert!(!text.is_empty(), "{given}: {envelope}");
+    }
+    discloses_nothing(envelope, given, workspace);
+}
+
+/// Asserts that the envelope holds no path of the host but what was given.
+#[track_caller]
+pub(crate) fn discloses_nothing(envelope: &Value, given: &str, workspace: &Path) {
+    let text = envelope.to_string().replace(given, "");
+    for secret in [
+        workspace.to_str().unwrap(),
+        "/proc/self",
+        "/usr/bin",
+        "/home/",
+        "/root",
+        env!("CARGO_BIN_EXE_reversecore"),
+    ] {
+        assert!(!text.contains(secret), "`{secret}` in {given}: {envelope}");
+    }
+}

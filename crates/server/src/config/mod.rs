@@ -1,0 +1,217 @@
+//! The configuration: one struct per concern, filled from four layers.
+//!
+//! ```text
+//! default.toml  <  file (--config, REVERSECORE_CONFIG)  <  environment  <  flags
+//! ```
+//!
+//! The binary calls [`load`] with what it found; this module reads neither the
+//! environment nor the command line, so that every layer can be tested. It does
+//! not look at the machine either: whether a directory exists is found out by
+//! whoever opens it.
+
+mod environment;
+mod error;
+mod layers;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use reversecore_exec::{Containment, SandboxMode};
+use reversecore_tools::bounded::{Bounded, TimeoutSeconds};
+use serde::Deserialize;
+
+pub use error::ConfigError;
+pub use values::{ApiKey, ListenAddress, LogFormat, LogLevel, Transport};
+
+/// The commented defaults, as text.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which files clients may name.
+    pub workspace: WorkspaceConfig,
+    /// How clients reach the server.
+    pub server: ServerConfig,
+    /// How much runs at one time.
+    pub execution: ExecutionConfig,
+    /// How child processes are confined.
+    pub sandbox: SandboxConfig,
+    /// Where the external programs are.
+    pub tools: ToolsConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// Which files clients may name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceConfig {
+    /// The workspace; `None` for the directory the server is started in.
+    pub path: Option<PathBuf>,
+    /// Further directories, read-only.
+    pub read_dirs: Vec<PathBuf>,
+    /// Directories with YARA rules.
+    pub rule_dirs: Vec<PathBuf>,
+}
+
+/// How clients reach the server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Which transport is served.
+    pub transport: Transport,
+    /// Where HTTP listens.
+    pub http: ListenAddress,
+    /// Accepted `Host` headers, besides loopback and the address itself.
+    pub allowed_hosts: Vec<String>,
+    /// Accepted `Origin` headers, besides loopback and the address itself.
+    pub allowed_origins: Vec<String>,
+    /// The key that requests must carry.
+    pub api_key: Option<ApiKey>,
+    /// How long calls may go on after the request to stop.
+    pub shutdown_grace_seconds: Bounded<0, 600>,
+    /// The largest request body.
+    pub max_body_bytes: Bounded<1024, 104_857_600>,
+    /// Connections open at one time.
+    pub max_connections: Bounded<1, 65_536>,
+    /// Sessions of the older protocol versions.
+    pub max_sessions: Bounded<1, 65_536>,
+}
+
+/// How much runs at one time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutionConfig {
+    /// Tool calls in progress at one time.
+    pub max_concurrent_requests: Bounded<1, 1024>,
+    /// Tool calls that may wait.
+    pub request_queue_size: Bounded<0, 100_000>,
+    /// Child processes at one time.
+    pub max_subprocesses: Bounded<1, 1024>,
+    /// Seconds that a call may take when it does not say so itself.
+    pub default_timeout: Option<TimeoutSeconds>,
+}
+
+/// How child processes are confined.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxConfig {
+    /// What to do where a protection is missing.
+    pub mode: SandboxMode,
+    /// The rung of the containment ladder; `None` for the best that holds.
+    #[serde(deserialize_with = "values::auto_or_containment")]
+    pub containment: Option<Containment>,
+    /// What every child may read.
+    pub read: Vec<PathBuf>,
+    /// Where scratch directories are made.
+    pub scratch_dir: PathBuf,
+}
+
+/// Where the external programs are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolsConfig {
+    /// `file`
+    pub file: ProgramConfig,
+    /// `strings`
+    pub strings: ProgramConfig,
+    /// `binwalk`
+    pub binwalk: ProgramConfig,
+    /// `yara`
+    pub yara: ProgramConfig,
+    /// `radare2`
+    pub radare2: ProgramConfig,
+}
+
+/// One external program.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramConfig {
+    /// Its absolute path; `None` to look it up in `PATH`.
+    #[serde(deserialize_with = "values::absolute_path")]
+    pub program: Option<PathBuf>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// The least severe level that is logged.
+    pub level: LogLevel,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// One setting from the command line.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    /// How the user wrote it, for messages: `--http`.
+    pub name: &'static str,
+    /// The key that it sets: `server.http`.
+    pub key: &'static str,
+    /// The value.
+    pub value: String,
+}
+
+/// Where settings come from, besides the defaults.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Settings that the command itself has other defaults for; every layer
+    /// goes over them.
+    pub command: Vec<Flag>,
+    /// The file named on the command line.
+    pub file: Option<PathBuf>,
+    /// The process's environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Settings from the command line.
+    pub flags: Vec<Flag>,
+}
+
+/// A configuration, and what the user should be told about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Notes for the log, such as variables without effect.
+    pub notes: Vec<String>,
+}
+
+/// Puts the layers over one another.
+///
+/// # Errors
+/// When a layer can't be read, or holds an unknown key or a bad value; the
+/// error names the key and the layer.
+pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+    let Sources {
+        command,
+        file,
+        environment,
+        flags,
+    } = sources;
+    let environment = environment::read(environment)?;
+    let mut layers = layers::Layers::defaults();
+    layers.flags(command)?;
+    if let Some(path) = file.or(environment.file) {
+        layers.file(&path, &read_file(&path)?)?;
+    }
+    for setting in &environment.settings {
+        layers.setting(setting.layer(), setting.key, setting.value.clone())?;
+    }
+    layers.flags(flags)?;
+    Ok(Loaded {
+        config: layers.finish(),
+        notes: environment.notes,
+    })
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    })
+}

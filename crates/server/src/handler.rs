@@ -1,0 +1,233 @@
+//! The catalogue as an MCP server: what rmcp asks, the catalogue answers.
+//!
+//! An unknown tool is a protocol error; whatever else can go wrong with a call
+//! is a tool result, in which `isError`, `structuredContent` and the text
+//! agree. Transports are elsewhere.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use reversecore_tools::{Catalogue, Descriptor, Reply};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
+    Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, ServerHandler};
+use tokio_util::sync::CancellationToken;
+
+use crate::calls::Calls;
+use crate::progress;
+
+const INSTRUCTIONS: &str = include_str!("instructions.txt");
+const SESSION_HEADER: &str = "mcp-session-id";
+/// How much of an unknown tool's name is said back.
+const NAME_IN_MESSAGE: usize = 64;
+
+/// Answers MCP requests from the catalogue. Cheap to clone; all clones share
+/// the calls in progress.
+#[derive(Debug, Clone)]
+pub struct Handler {
+    catalogue: Arc<Catalogue>,
+    tools: Arc<[Tool]>,
+    calls: Calls,
+}
+
+impl Handler {
+    /// A handler for this catalogue.
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        let tools = catalogue.descriptors().iter().map(describe).collect();
+        Self {
+            catalogue,
+            tools,
+            calls: Calls::default(),
+        }
+    }
+
+    /// How many tool calls are in progress.
+    pub fn in_progress(&self) -> usize {
+        self.calls.in_progress()
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<Reply> {
+        let call = self.calls.enter(session_of(context));
+        let cancel = context.ct.child_token();
+        let work = self.catalogue.call(
+            &request.name,
+            request.arguments.unwrap_or_default(),
+            &cancel,
+        );
+        let work = cancelled_with(&call.session_closed, &cancel, work);
+        let Some(token) = context.meta.get_progress_token() else {
+            return work.await;
+        };
+        progress::while_running(work, |seconds| {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a call lasts thousands of seconds at most"
+            )]
+            let progress = ProgressNotificationParam::new(token.clone(), seconds as f64)
+                .with_message(format!("{}: running for {seconds} s", request.name));
+            async { context.peer.notify_progress(progress).await.is_ok() }
+        })
+        .await
+    }
+
+    fn unknown(&self, name: &str) -> ErrorData {
+        let name: String = name.chars().take(NAME_IN_MESSAGE).collect();
+        let known: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_ref()).collect();
+        ErrorData::invalid_params(
+            format!(
+                "unknown tool `{}` (known are {})",
+                name.escape_debug(),
+                known.join(", ")
+            ),
+            None,
+        )
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let identity = Implementation::new("reversecore", env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(identity)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params(
+                "unknown cursor (the list of tools has one page)",
+                None,
+            ));
+        }
+        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let name = request.name.clone();
+        // Without this, a panic would leave the client without any answer:
+        // rmcp runs each request in a task that nobody waits for.
+        let reply = AssertUnwindSafe(self.call(request, &context))
+            .catch_unwind()
+            .await
+            .map_err(|_| {
+                tracing::error!(tool = %name.escape_debug(), "a tool call panicked");
+                ErrorData::internal_error("the tool failed unexpectedly (see the log)", None)
+            })?;
+        match reply {
+            Some(reply) => Ok(result(reply).into()),
+            None => Err(self.unknown(&name)),
+        }
+    }
+}
+
+/// Runs `work`, and fires `cancel` when `closed` fires; the work still has the
+/// last word, because it knows what is to be cleaned up.
+async fn cancelled_with<T>(
+    closed: &CancellationToken,
+    cancel: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = closed.cancelled() => cancel.cancel(),
+    }
+    work.await
+}
+
+/// The session that a request came in, when it came over HTTP in one.
+fn session_of(context: &RequestContext<RoleServer>) -> Option<&str> {
+    context
+        .extensions
+        .get::<http::request::Parts>()?
+        .headers
+        .get(SESSION_HEADER)?
+        .to_str()
+        .ok()
+}
+
+fn result(reply: Reply) -> CallToolResult {
+    let Reply {
+        is_error,
+        structured,
+        text,
+    } = reply;
+    let content = vec![ContentBlock::text(text)];
+    let mut result = if is_error {
+        CallToolResult::error(content)
+    } else {
+        CallToolResult::success(content)
+    };
+    result.structured_content = Some(structured);
+    result
+}
+
+fn describe(descriptor: &Descriptor) -> Tool {
+    let hints = descriptor.annotations;
+    Tool::new_with_raw(
+        descriptor.name,
+        Some(Cow::Borrowed(descriptor.description)),
+        Arc::clone(&descriptor.input_schema),
+    )
+    .with_title(descriptor.title)
+    .with_annotations(ToolAnnotations::from_raw(
+        None,
+        Some(hints.read_only),
+        Some(hints.destructive),
+        Some(hints.idempotent),
+        Some(hints.open_world),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_instructions_are_short() {
+        assert!(INSTRUCTIONS.len() <= 2048, "{}", INSTRUCTIONS.len());
+        assert!(INSTRUCTIONS.contains("untrusted"));
+    }
+
+    #[tokio::test]
+    async fn closing_the_session_cancels_and_still_waits_for_the_work() {
+        let (closed, cancel) = (CancellationToken::new(), CancellationToken::new());
+        closed.cancel();
+        let work = async {
+            cancel.cancelled().await;
+            "cleaned up"
+        };
+        assert_eq!(cancelled_with(&closed, &cancel, work).await, "cleaned up");
+    }
+}

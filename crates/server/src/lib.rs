@@ -1,0 +1,34 @@
+//! How the catalogue of tools is reached: MCP over stdio or Streamable HTTP,
+//! health and metrics, and the configuration.
+//!
+//! # Theory of operation
+//!
+//! ```text
+//! stdio ───────────────────────────┐
+//!                                  ├─> handler (rmcp) ─> Catalogue::call
+//! web thread ─ guard ─┬─ /mcp ─────┘   on the work runtime
+//!                     ├─ /health/*     answered on the web thread
+//!                     └─ /metrics
+//! ```
+//!
+//! Every HTTP connection lives on a thread of its own runtime, which does
+//! nothing but HTTP: whatever the tools do to the work runtime, health and
+//! metrics answer. A request for `/mcp` is handed over to the work runtime.
+//!
+//! **Invariants.** This is the only crate that names rmcp, hyper or axum. It
+//! starts no process, and reads neither the environment nor the command line.
+
+pub mod config;
+
+mod calls;
+mod handler;
+mod http;
+mod progress;
+mod serve;
+mod shutdown;
+mod stdio;
+
+pub use handler::Handler;
+pub use http::{Http, HttpError, HttpSettings};
+pub use serve::{ServeError, serve};
+pub use shutdown::Shutdown;

@@ -1,0 +1,89 @@
+//! What cancels a call, and what does not. The call here needs a child process,
+//! and the launcher never answers: it runs until somebody cancels it.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::eras::open_session;
+use crate::support::{Call, LIMIT, Server, request};
+
+/// A server with a file to analyse.
+async fn start() -> Server {
+    let server = Server::start().await;
+    std::fs::write(server.workspace().join("sample.bin"), "hello").unwrap();
+    server
+}
+
+fn endless() -> Value {
+    json!({"name": "run_strings", "arguments": {"file_path": "sample.bin", "timeout": 600}})
+}
+
+/// Waits until so many calls are in progress.
+async fn in_progress(server: &Server, calls: usize) {
+    let handler = server.handler();
+    let reached = async {
+        while handler.in_progress() != calls {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, reached).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_cancels_a_call_in_a_session() {
+    let server = start().await;
+    let session = open_session(&server).await;
+    let begun = Call::in_session(&request("tools/call", &endless()), &session)
+        .begin(server.address)
+        .await
+        .unwrap();
+    in_progress(&server, 1).await;
+    let cancelled = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1},
+    });
+    let answer = Call::in_session(&cancelled, &session)
+        .send(server.address)
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    in_progress(&server, 0).await;
+    drop(begun);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_connection_cancels_a_single_request_and_no_call_in_a_session() {
+    let server = start().await;
+    let session = open_session(&server).await;
+    let in_session = Call::in_session(&request("tools/call", &endless()), &session)
+        .begin(server.address)
+        .await
+        .unwrap();
+    in_progress(&server, 1).await;
+    drop(in_session);
+
+    let address = server.address;
+    let mut single = tokio::task::JoinSet::new();
+    single.spawn(Call::modern("tools/call", &endless()).begin(address));
+    in_progress(&server, 2).await;
+    single.shutdown().await;
+    in_progress(&server, 1).await;
+
+    let closed = Call::delete(&session).send(server.address).await;
+    assert_eq!(closed.status, StatusCode::ACCEPTED);
+    in_progress(&server, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shutdown_cancels_what_outlasts_the_grace() {
+    let mut server = start().await;
+    let session = open_session(&server).await;
+    let answer = Call::in_session(&request("tools/call", &endless()), &session)
+        .begin(server.address)
+        .await
+        .unwrap();
+    in_progress(&server, 1).await;
+    server.shutdown.request();
+    server.shutdown.request();
+    tokio::time::timeout(LIMIT, server.ended()).await.unwrap();
+    assert_eq!(server.handler().in_progress(), 0);
+    drop(answer);
+}

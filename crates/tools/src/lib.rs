@@ -1,0 +1,43 @@
+//! The catalogue of tools: typed parameters in, typed reports out, each tool
+//! one module that carries its name, description, parameters and report.
+//!
+//! ```text
+//! server ── Catalogue::call(name, arguments)
+//!             parse and check the arguments      arguments, bounded
+//!             wait for a slot                    admission
+//!             run the tool                       tools::<name>
+//!               open the file beneath a root     workspace
+//!               run the external program         external ── exec
+//!               parse its output                 tools::<name>
+//!             count and log                      telemetry
+//!             put it in the envelope             envelope
+//! ```
+//!
+//! This crate knows neither MCP nor HTTP, reads no environment, and starts no
+//! process except through the crate `exec`.
+
+mod admission;
+mod arguments;
+mod catalogue;
+mod external;
+mod programs;
+mod schema;
+mod services;
+mod telemetry;
+mod text;
+mod tool;
+mod tools;
+mod workspace;
+
+pub mod bounded;
+pub mod envelope;
+pub mod error;
+
+pub use admission::{Admission, Admitted};
+pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
+pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
+pub use services::Services;
+pub use telemetry::{Telemetry, ToolMetrics};
+pub use tool::{Answer, Call, Report, Tool};
+pub use tools::radare2::policy::PolicyMode;
+pub use workspace::{Workspace, WorkspaceError, WorkspaceSettings};

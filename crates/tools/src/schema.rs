@@ -1,0 +1,70 @@
+//! JSON schemas of parameters, as lean as clients can read them: every token
+//! of a schema is paid for by every conversation.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+use crate::bounded::TimeoutSeconds;
+
+/// The schema of `P`. `default_timeout` is what calls without a timeout get,
+/// where the configuration says so.
+pub(crate) fn of<P: JsonSchema>(
+    default_timeout: Option<TimeoutSeconds>,
+) -> Arc<Map<String, Value>> {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.meta_schema = None;
+    settings.inline_subschemas = true;
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<P>()
+        .to_value();
+    prune(&mut schema);
+    let Value::Object(mut schema) = schema else {
+        // Parameters are structs, and a struct's schema is an object.
+        return Arc::default();
+    };
+    schema.remove("description");
+    // Without parameters schemars leaves it out; some clients want it.
+    schema
+        .entry("properties")
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Some(seconds) = default_timeout
+        && let Some(Value::Object(timeout)) = schema
+            .get_mut("properties")
+            .and_then(|properties| properties.get_mut("timeout"))
+    {
+        timeout.insert("default".into(), seconds.get().into());
+    }
+    Arc::new(schema)
+}
+
+/// Takes out what tells a reader nothing: titles, integer formats, the `null`
+/// of optional parameters (which is left out, not passed).
+fn prune(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if !object.get("title").is_some_and(Value::is_object) {
+                object.remove("title");
+            }
+            if object.get("format").is_some_and(Value::is_string) {
+                object.remove("format");
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            if let Some(Value::Array(types)) = object.get("type")
+                && let [Value::String(first), Value::String(second)] = types.as_slice()
+                && second == "null"
+            {
+                let first = Value::String(first.clone());
+                object.insert("type".into(), first);
+            }
+            object.values_mut().for_each(prune);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,32 @@
+//! What tools work with. Built once by the server and shared by all calls.
+
+use reversecore_exec::Engine;
+
+use crate::admission::Admission;
+use crate::bounded::TimeoutSeconds;
+use crate::programs::Programs;
+use crate::telemetry::Telemetry;
+use crate::tools::radare2::policy::PolicyMode;
+use crate::workspace::Workspace;
+
+/// Everything a tool may use.
+#[derive(Debug)]
+pub struct Services {
+    /// Runs the external programs.
+    pub engine: Engine,
+    /// Opens the files that callers may name.
+    pub workspace: Workspace,
+    /// Where the external programs are.
+    pub programs: Programs,
+    /// Counts and logs calls.
+    pub telemetry: Telemetry,
+    /// Bounds the calls in progress.
+    pub admission: Admission,
+    /// When the server was started.
+    pub started: tokio::time::Instant,
+    /// The timeout of calls that don't give one; `None` for each tool's own.
+    pub default_timeout: Option<TimeoutSeconds>,
+    /// Whether radare2 commands are checked; always
+    /// [`PolicyMode::Enforced`] outside tests.
+    pub radare2_policy: PolicyMode,
+}

@@ -1,0 +1,122 @@
+//! What a tool is: one type that carries its name, its description, its
+//! parameter and report types, and the work itself. MCP schemas, CLI flags and
+//! documentation are derived from it; see [`crate::catalogue`].
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::envelope::{Coverage, Metadata};
+use crate::error::ToolError;
+use crate::services::Services;
+
+pub(crate) use record::Record;
+
+mod record;
+
+/// One tool of the catalogue.
+pub trait Tool: Send + Sync + 'static {
+    /// The arguments. Derive with `#[serde(deny_unknown_fields)]`, give
+    /// defaults with `#[serde(default = …)]`, and bounds with
+    /// [`crate::bounded::Bounded`].
+    type Params: DeserializeOwned + JsonSchema + Send;
+    /// The answer.
+    type Report: Report;
+
+    /// The name that clients call.
+    const NAME: &'static str;
+    /// A short name for people.
+    const TITLE: &'static str;
+    /// What it does and when to choose it, written for a language model.
+    const DESCRIPTION: &'static str;
+    /// Whether calls wait for a slot. Tools that answer from memory don't.
+    const QUEUED: bool = true;
+    /// Whether equal calls give equal answers while the file stays the same.
+    const IDEMPOTENT: bool = true;
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// With the code, message and hint that the caller is to see.
+    fn run(
+        &self,
+        call: &Call<'_>,
+        params: Self::Params,
+    ) -> impl Future<Output = Result<Answer<Self::Report>, ToolError>> + Send;
+}
+
+/// The typed answer of a tool.
+pub trait Report: Serialize + JsonSchema + Send {
+    /// The answer as compact text for a reader: the same facts, no JSON.
+    fn text(&self) -> String;
+}
+
+/// One call in progress.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What tools work with.
+    pub services: &'a Services,
+    /// Fires when the caller no longer wants the answer.
+    pub cancel: &'a CancellationToken,
+    /// What is found out about the call on the way, for its log line and the
+    /// metadata of its result, whichever way it ends.
+    pub(crate) record: &'a Record,
+}
+
+/// A report and what the tool knows about it. What is the same for all tools
+/// (name, times, hash) is filled in around the tool.
+#[derive(Debug)]
+pub struct Answer<R> {
+    /// The report.
+    pub report: R,
+    /// Which engine answered, with its version.
+    pub engine: Option<String>,
+    /// How much of the question it answers.
+    pub coverage: Coverage,
+    /// How many items there are, those left out included.
+    pub total: Option<u64>,
+    /// The cursor of the next page.
+    pub next_cursor: Option<String>,
+    /// What the caller should know about the answer.
+    pub warnings: Vec<String>,
+}
+
+impl<R> Answer<R> {
+    /// A complete answer.
+    pub fn complete(report: R) -> Self {
+        Self {
+            report,
+            engine: None,
+            coverage: Coverage::Complete,
+            total: None,
+            next_cursor: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Splits into the report and its metadata.
+    pub(crate) fn into_parts(self) -> (R, Metadata) {
+        let Self {
+            report,
+            engine,
+            coverage,
+            total,
+            next_cursor,
+            warnings,
+        } = self;
+        let truncated = coverage == Coverage::Truncated || next_cursor.is_some();
+        (
+            report,
+            Metadata {
+                engine,
+                coverage,
+                truncated,
+                total,
+                next_cursor,
+                warnings,
+                ..Metadata::default()
+            },
+        )
+    }
+}

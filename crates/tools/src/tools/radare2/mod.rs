@@ -1,0 +1,185 @@
+//! `run_radare2`: one line of radare2 commands on one file.
+
+pub(crate) mod policy;
+
+use reversecore_exec::{Keep, Limits, Scratch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::arguments::invalid;
+use crate::bounded::{OutputBytes, Timeout, default_output_bytes};
+use crate::envelope::Coverage;
+use crate::error::{ErrorCode, ToolError};
+use crate::programs::Program;
+use crate::text::{diagnostics, escaped_lines, quoted};
+use crate::tool::{Answer, Call, Report, Tool};
+use policy::{PolicyMode, Refusal};
+
+/// The tool.
+#[derive(Debug)]
+pub(super) struct RunRadare2;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Path in the workspace.
+    file_path: String,
+    /// One or more commands, separated by `;`.
+    r2_command: String,
+    /// Bytes of output.
+    #[serde(default = "default_output_bytes")]
+    max_output_size: OutputBytes,
+    /// Seconds.
+    #[serde(default)]
+    timeout: Timeout<300>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Radare2Report {
+    /// The commands that were run.
+    command: String,
+    /// What they printed; left out when it is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    /// What they printed, when it is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Value>,
+}
+
+impl Report for Radare2Report {
+    fn text(&self) -> String {
+        match (&self.output, &self.json) {
+            (Some(output), _) => output.clone(),
+            (None, Some(json)) => json.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl Tool for RunRadare2 {
+    type Params = Params;
+    type Report = Radare2Report;
+
+    const NAME: &'static str = "run_radare2";
+    const TITLE: &'static str = "Run radare2 commands";
+    const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Each call starts afresh: put `aaa` first where analysis is needed. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
+
+    async fn run(
+        &self,
+        call: &Call<'_>,
+        params: Params,
+    ) -> Result<Answer<Radare2Report>, ToolError> {
+        checked(&params.r2_command, call.services.radare2_policy)?;
+        let timeout = params.timeout.resolve(call.services.default_timeout);
+        let mut analysis = call
+            .analysis(Program::Radare2, &params.file_path, timeout)
+            .await?;
+        let (command, path) = analysis.command()?;
+        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+        let command = command
+            .args(["-N", "-q", "-2"])
+            .args(["-e", "scr.color=0"])
+            .args(["-e", "scr.interactive=false"])
+            .args(["-e", "scr.utf8=false"])
+            .args(["-e", "cfg.fortunes=false"])
+            .arg("-c")
+            .arg(params.r2_command.as_str())
+            .arg(path)
+            .scratch(Scratch::Private)
+            .limits(Limits {
+                // It needs none but itself, so whatever a command slips
+                // through can't start another program.
+                processes: 1,
+                ..analysis.limits()
+            })
+            .keep_stdout(Keep::head(budget))
+            .keep_stderr(Keep::head(16 << 10));
+        let finished = call.run(&analysis, command).await?;
+        if let Some(error) = analysis.judge(&finished, &[0]) {
+            return Err(error);
+        }
+        call.settle(&mut analysis).await?;
+        let cut = finished.stdout.truncated();
+        let report = report(params.r2_command, &finished.stdout.text(), cut);
+        let mut answer = Answer::complete(report);
+        if cut {
+            answer.coverage = Coverage::Truncated;
+            answer.warnings.push(format!(
+                "the commands printed {} bytes, of which the first {budget} are reported; filter with `~word`, or raise `max_output_size`",
+                finished.stdout.total
+            ));
+        }
+        if finished.stdout.total == 0 {
+            let said = diagnostics(&finished.stderr.text());
+            answer.warnings.push(if said.is_empty() {
+                "the commands printed nothing".to_owned()
+            } else {
+                format!("the commands printed nothing; radare2 says: {said}")
+            });
+        }
+        Ok(answer)
+    }
+}
+
+fn checked(command: &str, mode: PolicyMode) -> Result<(), ToolError> {
+    const HINT: &str = "Use radare2's reading commands (i…, a…, p…, s, /, ?, x, f, e), with a space before the argument; `;` separates commands and `~` filters lines.";
+    if command.contains('\0') {
+        return Err(invalid("r2_command", "contains a NUL character", HINT));
+    }
+    if mode == PolicyMode::Off {
+        return Ok(());
+    }
+    policy::check(command).map_err(|Refusal { rule, part, hint }| {
+        ToolError::new(
+            ErrorCode::ValidationError,
+            format!(
+                "parameter `r2_command`: `{}` is refused by the rule `{rule}`",
+                quoted(&part)
+            ),
+            if hint.is_empty() {
+                HINT.to_owned()
+            } else {
+                hint
+            },
+        )
+    })
+}
+
+fn report(command: String, output: &str, cut: bool) -> Radare2Report {
+    let trimmed = output.trim();
+    let json = if !cut && trimmed.starts_with(['{', '[']) {
+        serde_json::from_str(trimmed).ok()
+    } else {
+        None
+    };
+    Radare2Report {
+        command,
+        output: json.is_none().then(|| escaped_lines(output)),
+        json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_recognised_and_text_is_escaped() {
+        let made = report("iIj".into(), "{\"arch\":\"x86\",\"bits\":64}\n", false);
+        assert_eq!(made.json.unwrap()["bits"], 64);
+        assert_eq!(made.output, None);
+        let made = report("x".into(), "[0x0]> \u{1b}[31mred\n\u{7}", false);
+        assert_eq!(made.output.as_deref(), Some("[0x0]> red\n\\x07"));
+        assert!(report("iIj".into(), "{}", true).json.is_none());
+    }
+
+    #[test]
+    fn the_filter_can_be_switched_off() {
+        let error = checked("!id", PolicyMode::Enforced).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ValidationError);
+        assert!(error.message.contains("shell-escape"), "{error}");
+        assert!(checked("!id", PolicyMode::Off).is_ok());
+        assert!(checked("i\0", PolicyMode::Off).is_err());
+    }
+}

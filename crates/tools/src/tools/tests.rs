@@ -1,0 +1,98 @@
+//! What holds for all tools: names, sizes, strictness.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::catalogue::Descriptor;
+
+fn descriptors() -> Vec<Descriptor> {
+    all().iter().map(|tool| tool.descriptor(None)).collect()
+}
+
+#[test]
+fn what_every_conversation_pays_for_is_small() {
+    let size = serde_json::to_string(&descriptors()).unwrap().len();
+    assert!(size <= 9 * 1024, "{size} bytes");
+}
+
+#[test]
+fn schemas_are_closed_flat_and_say_bounds_and_defaults() {
+    for descriptor in descriptors() {
+        let text = serde_json::to_string(&*descriptor.input_schema).unwrap();
+        for noise in [
+            "$schema",
+            "$defs",
+            "$ref",
+            "\"title\"",
+            "\"format\"",
+            "null",
+        ] {
+            assert!(!text.contains(noise), "{}: {text}", descriptor.name);
+        }
+        assert_eq!(descriptor.input_schema["type"], "object");
+        assert_eq!(descriptor.input_schema["additionalProperties"], false);
+    }
+}
+
+#[test]
+fn parameters_and_defaults_are_those_that_were_promised() {
+    let expected = [
+        ("run_file", json!({"file_path": null, "timeout": 30})),
+        (
+            "run_strings",
+            json!({"file_path": null, "min_length": 4, "encoding": "ascii", "pattern": null,
+                   "max_output_size": 10_000_000, "timeout": 300}),
+        ),
+        (
+            "run_binwalk",
+            json!({"file_path": null, "depth": 8, "max_output_size": 10_000_000, "timeout": 300}),
+        ),
+        (
+            "run_yara",
+            json!({"file_path": null, "rule_file": null, "rules": null, "timeout": 300}),
+        ),
+        (
+            "run_radare2",
+            json!({"file_path": null, "r2_command": null, "max_output_size": 10_000_000,
+                   "timeout": 300}),
+        ),
+        (
+            "list_workspace",
+            json!({"path": ".", "pattern": null, "cursor": null, "limit": 100}),
+        ),
+        ("get_server_health", json!({})),
+        ("get_tool_metrics", json!({"tool": null})),
+    ];
+    let descriptors = descriptors();
+    assert_eq!(descriptors.len(), expected.len());
+    for (name, defaults) in expected {
+        let descriptor = descriptors.iter().find(|tool| tool.name == name).unwrap();
+        let found = descriptor.input_schema["properties"].as_object().unwrap();
+        let expected = defaults.as_object().unwrap();
+        let names = |map: &serde_json::Map<String, Value>| {
+            map.keys().cloned().collect::<BTreeSet<String>>()
+        };
+        assert_eq!(names(found), names(expected), "{name}");
+        for (parameter, default) in expected {
+            let found = found[parameter].get("default").unwrap_or(&Value::Null);
+            assert_eq!(found, default, "{name}.{parameter}");
+        }
+    }
+}
+
+#[test]
+fn the_configured_timeout_stands_in_the_schema() {
+    let seconds = crate::bounded::TimeoutSeconds::new(77);
+    for tool in all() {
+        let descriptor = tool.descriptor(Some(seconds));
+        if let Some(timeout) = descriptor.input_schema["properties"].get("timeout") {
+            assert_eq!(timeout["default"], 77);
+            assert_eq!(
+                (&timeout["minimum"], &timeout["maximum"]),
+                (&json!(1), &json!(3600))
+            );
+        }
+    }
+}

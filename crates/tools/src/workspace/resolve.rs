@@ -1,0 +1,251 @@
+//! From what a caller wrote to an open file beneath a root.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::io::Errno;
+
+use super::{Refused, Root, Scope, Workspace, WorkspaceError, unescape_name};
+
+/// Longest path that is accepted, in bytes: the kernel's own limit.
+const LONGEST_PATH: usize = 4096;
+/// How often a resolution is repeated that a rename got in the way of.
+const ATTEMPTS: usize = 16;
+
+impl Root {
+    pub(super) fn open(path: &Path) -> Result<Self, WorkspaceError> {
+        let failed = |source: std::io::Error| WorkspaceError::Open {
+            path: path.to_path_buf(),
+            source,
+        };
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        let real = absolute.canonicalize().map_err(failed)?;
+        let directory = openat(
+            CWD,
+            &real,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|errno| failed(errno.into()))?;
+        let root = Self {
+            path: absolute,
+            real,
+            directory: directory.into(),
+        };
+        match root.beneath(Path::new("."), OFlags::PATH) {
+            Err(errno) if errno == Errno::NOSYS => Err(WorkspaceError::NoOpenat2 {
+                source: errno.into(),
+            }),
+            Err(errno) => Err(failed(errno.into())),
+            Ok(_) => Ok(root),
+        }
+    }
+
+    /// Opens what lies at `relative` beneath this root, and nothing else.
+    fn beneath(&self, relative: &Path, flags: OFlags) -> Result<File, Errno> {
+        let mut attempts = 0;
+        loop {
+            let opened = openat2(
+                &self.directory,
+                relative,
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+            );
+            attempts += 1;
+            match opened {
+                // A rename somewhere above made the kernel unsure.
+                Err(Errno::AGAIN) if attempts < ATTEMPTS => {}
+                opened => return opened.map(File::from),
+            }
+        }
+    }
+
+    /// The part of an absolute path that lies beneath this root.
+    fn relative(&self, absolute: &Path) -> Option<PathBuf> {
+        [&self.path, &self.real]
+            .into_iter()
+            .find_map(|root| absolute.strip_prefix(root).ok())
+            .map(or_dot)
+    }
+}
+
+impl Workspace {
+    /// Opens a regular file for reading.
+    pub(crate) fn open_file(&self, given: &str, scope: Scope) -> Result<File, Refused> {
+        let path = checked(given)?;
+        let found = self.locate(&path, scope)?;
+        readable_file(&found)
+    }
+
+    /// Opens a regular file that another file names, relative to that file's
+    /// directory first, then to each root. Used for YARA's `include`.
+    pub(crate) fn open_included(
+        &self,
+        given: &str,
+        including: Option<&str>,
+    ) -> Result<(File, String), Refused> {
+        let beside = including
+            .and_then(|file| file.rsplit_once('/'))
+            .filter(|_| !given.starts_with('/'))
+            .map(|(directory, _)| format!("{directory}/{given}"));
+        let mut refused = Refused::Absent;
+        for candidate in beside.into_iter().chain([given.to_owned()]) {
+            match self.open_file(&candidate, Scope::Rules) {
+                Ok(file) => return Ok((file, candidate)),
+                // Outside says more than absent.
+                Err(Refused::Absent) => {}
+                Err(other) => refused = other,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Opens a directory for reading; says also what it is called in messages.
+    pub(crate) fn open_directory(&self, given: &str) -> Result<File, Refused> {
+        let path = checked(given)?;
+        let found = self.locate(&path, Scope::Files)?;
+        let kind = FileType::from_raw_mode(stat(&found)?.st_mode);
+        if kind != FileType::Directory {
+            return Err(Refused::NotA {
+                wanted: "a directory",
+                found: what(kind),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Finds what lies at `path`, without opening it for reading.
+    fn locate(&self, path: &Path, scope: Scope) -> Result<File, Refused> {
+        let flags = OFlags::PATH;
+        if path.is_absolute() {
+            let mut refused = Refused::Outside;
+            for root in self.roots(scope) {
+                if let Some(relative) = root.relative(path) {
+                    match root.beneath(&relative, flags) {
+                        Ok(found) => return Ok(found),
+                        Err(errno) => refused = reason(errno),
+                    }
+                }
+            }
+            return Err(refused);
+        }
+        // Relative to the workspace; rules also relative to each rule root.
+        let mut refused = Refused::Absent;
+        for (index, root) in self.roots(scope).enumerate() {
+            if index > 0 && scope == Scope::Files {
+                break;
+            }
+            match root.beneath(path, flags) {
+                Ok(found) => return Ok(found),
+                Err(errno) => {
+                    // Any other reason says more than that it is absent.
+                    let reason = reason(errno);
+                    if reason != Refused::Absent {
+                        refused = reason;
+                    }
+                }
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// Opens for reading what an `O_PATH` descriptor has found, if it is a regular
+/// file. A FIFO would wait for a writer, a device could do anything; neither is
+/// ever opened.
+fn readable_file(found: &File) -> Result<File, Refused> {
+    let kind = FileType::from_raw_mode(stat(found)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(Refused::NotA {
+            wanted: "a regular file",
+            found: what(kind),
+        });
+    }
+    reopen(found, OFlags::RDONLY | OFlags::NOCTTY)
+}
+
+/// Opens again, with other rights, exactly what a descriptor stands for.
+pub(super) fn reopen(found: &File, flags: OFlags) -> Result<File, Refused> {
+    openat(
+        CWD,
+        format!("/proc/self/fd/{}", found.as_raw_fd()),
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map(File::from)
+    .map_err(reason)
+}
+
+/// Opens one entry of an open directory without following a link.
+pub(super) fn open_entry(directory: &File, name: &OsStr) -> Result<File, Refused> {
+    openat2(
+        directory,
+        name,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS,
+    )
+    .map(File::from)
+    .map_err(reason)
+}
+
+fn checked(given: &str) -> Result<PathBuf, Refused> {
+    if given.is_empty() {
+        return Err(Refused::Malformed("is empty"));
+    }
+    if given.len() > LONGEST_PATH {
+        return Err(Refused::Malformed("is longer than 4096 bytes"));
+    }
+    if given.contains('\0') {
+        return Err(Refused::Malformed("contains a NUL character"));
+    }
+    Ok(PathBuf::from(unescape_name(given)))
+}
+
+fn stat(found: &File) -> Result<rustix::fs::Stat, Refused> {
+    fstat(found).map_err(reason)
+}
+
+fn reason(errno: Errno) -> Refused {
+    match errno {
+        Errno::XDEV => Refused::Outside,
+        Errno::NOENT | Errno::NOTDIR => Refused::Absent,
+        // More links than the kernel follows, or a magic link such as those of
+        // /proc, which RESOLVE_NO_MAGICLINKS refuses.
+        Errno::LOOP => Refused::Outside,
+        Errno::NAMETOOLONG => Refused::Malformed("has a component that is too long"),
+        Errno::ACCESS | Errno::PERM => Refused::Unreadable,
+        Errno::AGAIN => Refused::Unstable,
+        other => Refused::Other(other.raw_os_error()),
+    }
+}
+
+fn what(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a regular file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice => "a character device",
+        FileType::BlockDevice => "a block device",
+        FileType::Unknown => "of an unknown kind",
+    }
+}
+
+fn or_dot(relative: &Path) -> PathBuf {
+    let empty = relative
+        .components()
+        .all(|component| component == Component::CurDir)
+        || relative.as_os_str().as_bytes().is_empty();
+    if empty {
+        PathBuf::from(".")
+    } else {
+        relative.to_path_buf()
+    }
+}

@@ -1,0 +1,145 @@
+//! One file under analysis: opened once, hashed beside the tool's run, and
+//! looked at again when the run is over.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{Identity, Refused, Scope, Workspace};
+use crate::error::{ErrorCode, ToolError};
+use crate::text::quoted;
+
+/// A file under analysis.
+#[derive(Debug)]
+pub(crate) struct Target {
+    file: File,
+    identity: Identity,
+    shown: String,
+    hash: Hash,
+    // Stops the hashing when the call is over.
+    _stop: DropGuard,
+}
+
+#[derive(Debug)]
+enum Hash {
+    Known(Arc<str>),
+    Reading(JoinHandle<io::Result<Option<Arc<str>>>>),
+}
+
+impl Workspace {
+    /// Opens the file that a caller named.
+    pub(crate) async fn target(
+        &self,
+        parameter: &'static str,
+        given: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Target, ToolError> {
+        let shown = quoted(given);
+        let workspace = self.clone();
+        let path = given.to_owned();
+        // The file system may be a slow one: not on a runtime thread.
+        let opening = tokio::task::spawn_blocking(move || -> Result<_, Refused> {
+            let file = workspace.open_file(&path, Scope::Files)?;
+            let identity = Identity::of(&file).map_err(other)?;
+            // A descriptor of its own: the two would share one position.
+            let twin = super::resolve::reopen(&file, rustix::fs::OFlags::RDONLY)?;
+            Ok((file, twin, identity))
+        });
+        let opened = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(ToolError::cancelled()),
+            opened = opening => opened,
+        };
+        let (file, twin, identity) = opened
+            .map_err(internal)?
+            .map_err(|refused| refused.into_tool_error(parameter, &shown))?;
+        let stop = CancellationToken::new();
+        let hashes = self.inner.hashes.clone();
+        let hash = match hashes.known(&identity) {
+            Some(hash) => Hash::Known(hash),
+            None => {
+                let stop = stop.clone();
+                Hash::Reading(tokio::task::spawn_blocking(move || {
+                    hashes.read(&twin, identity, &stop)
+                }))
+            }
+        };
+        Ok(Target {
+            file,
+            identity,
+            shown,
+            hash,
+            _stop: stop.drop_guard(),
+        })
+    }
+}
+
+impl Target {
+    /// The file once more, with a position of its own, to hand to a child.
+    pub(crate) fn file(&self) -> Result<File, ToolError> {
+        super::resolve::reopen(&self.file, rustix::fs::OFlags::RDONLY)
+            .map_err(|refused| refused.into_tool_error("file_path", &self.shown))
+    }
+
+    /// Its size when it was opened.
+    pub(crate) fn size(&self) -> u64 {
+        self.identity.size
+    }
+
+    /// After the run: whether the file is still what was analysed, and its
+    /// hash; `None` when `deadline` comes before the whole file was read.
+    pub(crate) async fn settle(
+        &mut self,
+        deadline: tokio::time::Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Arc<str>>, ToolError> {
+        let hash = match &mut self.hash {
+            Hash::Known(hash) => Some(Arc::clone(hash)),
+            Hash::Reading(reading) => tokio::select! {
+                read = reading => {
+                    let hash = read.map_err(internal)?.map_err(|error| self.unreadable(&error))?;
+                    if let Some(hash) = &hash {
+                        self.hash = Hash::Known(Arc::clone(hash));
+                    }
+                    hash
+                }
+                () = cancel.cancelled() => return Err(ToolError::cancelled()),
+                () = tokio::time::sleep_until(deadline) => None,
+            },
+        };
+        let now = Identity::of(&self.file).map_err(|error| self.unreadable(&error))?;
+        if !now.same_content(&self.identity) {
+            return Err(ToolError::new(
+                ErrorCode::FileChanged,
+                format!("`{}` changed during the analysis", self.shown),
+                "Call again when the file is complete.",
+            ));
+        }
+        Ok(hash)
+    }
+
+    fn unreadable(&self, error: &io::Error) -> ToolError {
+        ToolError::new(
+            ErrorCode::FileChanged,
+            format!("`{}` could no longer be read", self.shown),
+            "Call again; if it persists, the file system has a fault.",
+        )
+        .log_detail(error)
+    }
+}
+
+fn other(error: io::Error) -> Refused {
+    Refused::Other(error.raw_os_error().unwrap_or_default())
+}
+
+fn internal(error: tokio::task::JoinError) -> ToolError {
+    ToolError::new(
+        ErrorCode::Internal,
+        "reading the file failed unexpectedly",
+        "This is a fault of the server; its log has the details.",
+    )
+    .log_detail(error)
+}

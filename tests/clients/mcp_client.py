@@ -1,0 +1,315 @@
+"""A real MCP client against the real server: do the answers about /bin/ls equal
+what the programs say when they are run directly?
+
+    mcp_client.py BINARY stdio|http legacy|modern|auto
+
+Run by crates/reversecore/tests/clients.rs with the interpreter that
+scripts/setup-tools prepares. Exits with 1 and a traceback when a check fails.
+It checks the surface as a client sees it, and no internals.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from mcp import Client, MCPError, StdioServerParameters
+
+BINARY, TRANSPORT, ERA = sys.argv[1:4]
+MODES = {"legacy": "legacy", "modern": "2026-07-28", "auto": "auto"}
+TOOLS = {
+    "get_server_health",
+    "get_tool_metrics",
+    "list_workspace",
+    "run_binwalk",
+    "run_file",
+    "run_radare2",
+    "run_strings",
+    "run_yara",
+}
+PATH = "/usr/local/bin:/usr/bin:/bin"
+RULES = """
+rule elf : format {
+  meta: author = "test"
+  strings: $magic = { 7f 45 4c 46 }  $word = "usage" nocase
+  condition: $magic at 0 and #word >= 0
+}
+rule other { condition: filesize == 0 }
+"""
+# Counts for longer than anybody waits; yara checks its clock while it does.
+ENDLESS_RULE = "rule endless { condition: for all i in (1..1000000000000) : (i > 0) }"
+LONGEST_WAIT = 30
+
+
+def direct(*command, cwd):
+    """The program's own answer, in the environment that the server gives it."""
+    environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": str(cwd)}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, check=True, timeout=120
+    )
+    return done.stdout.decode()
+
+
+def equal(what, actual, expected):
+    if actual != expected:
+        raise AssertionError(f"{what}: {actual!r} is not {expected!r}")
+
+
+def true(what, condition, seen):
+    if not condition:
+        raise AssertionError(f"{what}: {json.dumps(seen)[:2000]}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def connected(workspace):
+    """A client in its session, and the server's process number."""
+    mode = MODES[ERA]
+    arguments = ["serve", "--workspace", str(workspace)]
+    if TRANSPORT == "stdio":
+        server = StdioServerParameters(
+            command=BINARY, args=arguments, env={"PATH": PATH, "LOG_LEVEL": "error"}
+        )
+        async with Client(server, mode=mode) as client:
+            yield client, child_named(os.getpid(), BINARY)
+        return
+    port = free_port()
+    process = subprocess.Popen(
+        [BINARY, *arguments, "--http", f"127.0.0.1:{port}"],
+        env={"PATH": PATH, "LOG_LEVEL": "error"},
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        await until("the server listens", lambda: listens(port) or process.poll() is not None)
+        async with Client(f"http://127.0.0.1:{port}/mcp", mode=mode) as client:
+            yield client, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=LONGEST_WAIT)
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def until(what, condition):
+    deadline = time.monotonic() + LONGEST_WAIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not happen in {LONGEST_WAIT} s: {what}")
+        await anyio.sleep(0.02)
+
+
+def processes():
+    """Parent and name of every process."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        name = stat[stat.index("(") + 1 : stat.rindex(")")]
+        state, parent = stat[stat.rindex(")") + 2 :].split()[:2]
+        if state not in "ZX":
+            found[int(entry.name)] = (int(parent), name)
+    return found
+
+
+def child_named(parent, program):
+    return next(
+        pid
+        for pid, (parent_of, name) in processes().items()
+        if parent_of == parent and name == Path(program).name[:15]
+    )
+
+
+def descendants_named(ancestor, name):
+    everything = processes()
+
+    def descends(pid):
+        while pid in everything:
+            pid = everything[pid][0]
+            if pid == ancestor:
+                return True
+        return False
+
+    return [pid for pid, (_, own) in everything.items() if own == name and descends(pid)]
+
+
+async def call(client, tool, **arguments):
+    """The envelope, after checking that the parts of the result agree."""
+    result = await client.call_tool(tool, arguments)
+    envelope = result.structured_content
+    true(f"{tool} has an envelope", isinstance(envelope, dict), str(result))
+    equal(f"{tool}: is_error", result.is_error, envelope["status"] == "error")
+    true(f"{tool} has text", any(part.type == "text" and part.text for part in result.content), envelope)
+    equal(f"{tool}: metadata.tool", envelope["metadata"]["tool"], tool)
+    return envelope
+
+
+async def succeed(client, tool, **arguments):
+    envelope = await call(client, tool, **arguments)
+    true(f"{tool} succeeds", envelope["status"] == "success", envelope)
+    return envelope["data"], envelope["metadata"]
+
+
+async def refused(client, code, named, tool, **arguments):
+    envelope = await call(client, tool, **arguments)
+    true(f"{tool} is refused", envelope["status"] == "error", envelope)
+    equal("error_code", envelope["error_code"], code)
+    true(f"the message names {named}", named in envelope["message"], envelope)
+
+
+def one_list(data):
+    """The items of a report: the longest list in it."""
+    return max((value for value in data.values() if isinstance(value, list)), key=len)
+
+
+async def check_catalogue(client):
+    listed = (await client.list_tools()).tools
+    true("all tools are listed", TOOLS <= {tool.name for tool in listed}, [t.name for t in listed])
+    for tool in listed:
+        hints = tool.annotations
+        for hint in ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint"):
+            true(f"{tool.name}: {hint}", getattr(hints, hint) is not None, str(hints))
+        equal(f"{tool.name}: schema type", tool.input_schema["type"], "object")
+        equal(f"{tool.name}: unknown arguments", tool.input_schema.get("additionalProperties"), False)
+
+
+async def check_file(client, workspace):
+    expected = direct("file", "-b", "ls", cwd=workspace).strip()
+    data, metadata = await succeed(client, "run_file", file_path="ls")
+    true("the description is file's own", expected in data.values(), data)
+    equal("sha256", metadata["sha256"], direct("sha256sum", "ls", cwd=workspace).split()[0])
+
+
+async def check_strings(client, workspace):
+    for length in (4, 8):
+        lines = direct("strings", "-a", "-t", "x", "-n", str(length), "ls", cwd=workspace)
+        expected = [re.match(r" *([0-9a-f]+) (.*)", line).groups() for line in lines.splitlines()]
+        data, metadata = await succeed(client, "run_strings", file_path="ls", min_length=length)
+        equal("number of strings", metadata["total"], len(expected))
+        items = one_list(data)
+        true("there are strings", 0 < len(items) <= len(expected), data)
+        equal("truncated", metadata["truncated"], len(items) < len(expected))
+        for item, (offset, text) in zip(items, expected):
+            true(f"{offset} {text!r}", {int(offset, 16), text} <= set(item.values()), item)
+    data, metadata = await succeed(client, "run_strings", file_path="ls", pattern="^usage|GLIBC")
+    matching = re.compile("^usage|GLIBC")
+    found = direct("strings", "-a", "-n", "4", "ls", cwd=workspace).splitlines()
+    equal("filtered strings", metadata["total"], sum(1 for text in found if matching.search(text)))
+
+
+async def check_binwalk(client, workspace):
+    lines = direct("binwalk", "ls", cwd=workspace).splitlines()
+    expected = [int(line.split()[0]) for line in lines if re.match(r"\d+ +0x", line)]
+    data, metadata = await succeed(client, "run_binwalk", file_path="ls")
+    equal("number of signatures", metadata["total"], len(expected))
+    equal("offsets", [item["offset"] for item in one_list(data)], expected)
+
+
+async def check_yara(client, workspace):
+    rules = workspace / "rules.yar"
+    rules.write_text(RULES)
+    lines = direct("yara", "-s", "rules.yar", "ls", cwd=workspace).splitlines()
+    expected = [re.match(r"0x([0-9a-f]+):(\$\w+):", line).groups() for line in lines[1:]]
+    for source in ({"rules": RULES}, {"rule_file": "rules.yar"}):
+        data, metadata = await succeed(client, "run_yara", file_path="ls", **source)
+        equal("matching rules", metadata["total"], 1)
+        [match] = one_list(data)
+        equal("rule", match["rule"], "elf")
+        equal("tags", match["tags"], ["format"])
+        true("meta", "author" in json.dumps(match["meta"]), match)
+        found = [(item["offset"], item["identifier"]) for item in match["strings"]]
+        equal("matched strings", sorted(found), sorted((int(o, 16), i) for o, i in expected))
+        first = min(match["strings"], key=lambda item: item["offset"])
+        equal("length of the magic", first["length"], 4)
+
+
+async def check_radare2(client, workspace):
+    for command in ("px 64", "aa;afl~entry0", "iSj"):
+        expected = direct("r2", "-q", "-e", "scr.color=0", "-c", command, "ls", cwd=workspace)
+        data, _ = await succeed(client, "run_radare2", file_path="ls", r2_command=command)
+        said = {value.strip() if isinstance(value, str) else json.dumps(value) for value in data.values()}
+        parsed = json.dumps(json.loads(expected)) if command.endswith("j") else None
+        true(f"radare2 says the same to {command}", expected.strip() in said or parsed in said, data)
+
+
+async def check_refusals(client):
+    await refused(client, "VALIDATION_ERROR", "min_lenght", "run_strings", file_path="ls", min_lenght=4)
+    await refused(client, "VALIDATION_ERROR", "timeout", "run_file", file_path="ls", timeout=0)
+    await refused(client, "FILE_NOT_FOUND", "missing", "run_file", file_path="missing")
+    await refused(client, "PATH_NOT_ALLOWED", "../ls", "run_file", file_path="../ls")
+    try:
+        result = await client.call_tool("run_everything", {})
+    except MCPError as error:
+        true("an unknown tool is named", "run_everything" in str(error), str(error))
+    else:
+        raise AssertionError(f"an unknown tool answered: {result}")
+
+
+async def check_cancel(client, server):
+    """A call that the client gives up ends on the server, and is counted so."""
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+
+        async def endless():
+            with scope:
+                await client.call_tool("run_yara", {"file_path": "ls", "rules": ENDLESS_RULE})
+                raise AssertionError("the endless call came to an end")
+
+        tasks.start_soon(endless)
+        await until("yara runs", lambda: descendants_named(server, "yara"))
+        # Nothing else waits behind it.
+        await succeed(client, "get_server_health")
+        scope.cancel()
+    await until("yara is gone", lambda: not descendants_named(server, "yara"))
+    # The record is written when the call has ended, which is after its processes.
+    deadline = time.monotonic() + LONGEST_WAIT
+    while True:
+        data, _ = await succeed(client, "get_tool_metrics")
+        if "CANCELLED" in json.dumps(data):
+            return
+        true("the cancelled call is counted", time.monotonic() < deadline, data)
+        await anyio.sleep(0.02)
+
+
+async def main():
+    with tempfile.TemporaryDirectory(prefix="reversecore-client-") as directory:
+        workspace = Path(directory)
+        shutil.copy("/bin/ls", workspace / "ls")
+        async with connected(workspace) as (client, server):
+            checks = [
+                ("catalogue", lambda: check_catalogue(client)),
+                ("run_file", lambda: check_file(client, workspace)),
+                ("run_strings", lambda: check_strings(client, workspace)),
+                ("run_binwalk", lambda: check_binwalk(client, workspace)),
+                ("run_yara", lambda: check_yara(client, workspace)),
+                ("run_radare2", lambda: check_radare2(client, workspace)),
+                ("refusals", lambda: check_refusals(client)),
+                ("cancel", lambda: check_cancel(client, server)),
+            ]
+            if ERA == "modern":
+                equal("protocol version", client.protocol_version, MODES["modern"])
+            for name, check in checks:
+                await check()
+                print(f"{name}: ok", flush=True)
+
+
+anyio.run(main)
