@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::progress;
+use crate::verbatim;
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
 const SESSION_HEADER: &str = "mcp-session-id";
@@ -34,6 +35,8 @@ pub struct Handler {
     catalogue: Arc<Catalogue>,
     tools: Arc<[Tool]>,
     calls: Calls,
+    /// Whether the transport takes wrappers off; see [`verbatim`].
+    verbatim: bool,
 }
 
 impl Handler {
@@ -44,6 +47,15 @@ impl Handler {
             catalogue,
             tools,
             calls: Calls::default(),
+            verbatim: false,
+        }
+    }
+
+    /// A clone for a transport that unwraps what it sends.
+    pub(crate) fn verbatim(&self) -> Self {
+        Self {
+            verbatim: true,
+            ..self.clone()
         }
     }
 
@@ -144,7 +156,7 @@ impl ServerHandler for Handler {
                 ErrorData::internal_error("the tool failed unexpectedly (see the log)", None)
             })?;
         match reply {
-            Some(reply) => Ok(result(reply).into()),
+            Some(reply) => Ok(result(reply, self.verbatim).into()),
             None => Err(self.unknown(&name)),
         }
     }
@@ -177,10 +189,10 @@ fn session_of(context: &RequestContext<RoleServer>) -> Option<&str> {
         .ok()
 }
 
-fn result(reply: Reply) -> CallToolResult {
+fn result(reply: Reply, verbatim: bool) -> CallToolResult {
     let Reply {
         is_error,
-        structured,
+        json,
         text,
     } = reply;
     let content = vec![ContentBlock::text(text)];
@@ -189,7 +201,11 @@ fn result(reply: Reply) -> CallToolResult {
     } else {
         CallToolResult::success(content)
     };
-    result.structured_content = Some(structured);
+    result.structured_content = Some(if verbatim {
+        verbatim::wrap(json)
+    } else {
+        verbatim::parse(&json)
+    });
     result
 }
 

@@ -27,6 +27,7 @@ mod progress;
 mod serve;
 mod shutdown;
 mod stdio;
+mod verbatim;
 
 pub use handler::Handler;
 pub use http::{Http, HttpError, HttpSettings};

@@ -110,7 +110,11 @@ mod tests {
 
     #[test]
     fn a_broken_wrapper_is_passed_on() {
-        for broken in [&OPENING[..], &format!("{}\"abc", &*OPENING), &format!("{}1}}", &*OPENING)] {
+        for broken in [
+            &OPENING[..],
+            &format!("{}\"abc", &*OPENING),
+            &format!("{}1}}", &*OPENING),
+        ] {
             let frame = Bytes::copy_from_slice(broken.as_bytes());
             assert_eq!(unwrap(frame.clone()), frame);
         }

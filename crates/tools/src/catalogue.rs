@@ -64,8 +64,9 @@ pub struct Annotations {
 pub struct Reply {
     /// Whether the call failed.
     pub is_error: bool,
-    /// The [`Envelope`].
-    pub structured: Value,
+    /// The [`Envelope`] as JSON text, written straight from the report: a tree
+    /// of `serde_json::Value` in between costs more than most analyses.
+    pub json: String,
     /// The same for a reader: compact, no JSON.
     pub text: String,
 }
@@ -238,7 +239,7 @@ fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError>
         data: report,
         metadata,
     };
-    let structured = serde_json::to_value(&envelope).map_err(|error| {
+    let json = serde_json::to_string(&envelope).map_err(|error| {
         ToolError::new(
             ErrorCode::Internal,
             "the report could not be written as JSON",
@@ -248,7 +249,7 @@ fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError>
     })?;
     Ok(Reply {
         is_error: false,
-        structured,
+        json,
         text,
     })
 }
@@ -280,11 +281,11 @@ fn failure(error: ToolError, metadata: Metadata, in_flight: InFlight<'_>) -> Rep
     in_flight.failed(&error);
     let code = error.code.as_str();
     let text = format!("{code}: {}\n{}", error.message, error.hint);
-    let structured = serde_json::to_value(Envelope::<()>::error(error, metadata))
-        .unwrap_or_else(|_| serde_json::json!({ "status": "error", "error_code": code }));
+    let json = serde_json::to_string(&Envelope::<()>::error(error, metadata))
+        .unwrap_or_else(|_| format!("{{\"status\":\"error\",\"error_code\":\"{code}\"}}"));
     Reply {
         is_error: true,
-        structured,
+        json,
         text,
     }
 }

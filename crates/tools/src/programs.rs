@@ -208,15 +208,29 @@ impl Programs {
                     None => ProgramState::Broken,
                 },
             };
-            all.push(ProgramStatus {
-                program: slot.program,
-                path: slot.path.clone(),
-                state,
-                lost_without: slot.program.lost_without(),
-                how_to_get: slot.program.how_to_get(),
-            });
+            all.push(slot.status(state));
         }
         all
+    }
+
+    /// What is known of each program by now; runs none and waits for none.
+    pub(crate) fn known(&self) -> Vec<ProgramStatus> {
+        self.slots
+            .iter()
+            .map(|slot| {
+                let state = match (&slot.path, slot.version.get()) {
+                    (None, _) => ProgramState::Missing,
+                    (Some(_), Some(None)) => ProgramState::Broken,
+                    (Some(_), Some(Some(version))) => ProgramState::Found {
+                        version: version.clone(),
+                    },
+                    (Some(_), None) => ProgramState::Found {
+                        version: "version not known yet".to_owned(),
+                    },
+                };
+                slot.status(state)
+            })
+            .collect()
     }
 
     /// The program, or why it can't be run.
@@ -248,6 +262,16 @@ impl Programs {
 }
 
 impl Slot {
+    fn status(&self, state: ProgramState) -> ProgramStatus {
+        ProgramStatus {
+            program: self.program,
+            path: self.path.clone(),
+            state,
+            lost_without: self.program.lost_without(),
+            how_to_get: self.program.how_to_get(),
+        }
+    }
+
     async fn version(&self, path: &Path, engine: &Engine) -> Option<String> {
         self.version
             .get_or_init(|| probe(self.program, path, engine))

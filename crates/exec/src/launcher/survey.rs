@@ -71,8 +71,9 @@ pub(super) fn bring_up(
     sockopt::set_socket_recv_buffer_size(&control, 1 << 20).ok();
     let packet =
         wire::encode(&greeting).map_err(|_| io::Error::other("the greeting is too large"))?;
-    wire::send(&control, &packet, &[])?;
-    if greeting.refused.is_some() {
+    let heard = wire::send(&control, &packet, &[]).is_ok();
+    // An engine that was gone before this was ready is no fault either.
+    if greeting.refused.is_some() || !heard {
         scratch.finish();
         return Ok(None);
     }

@@ -192,14 +192,14 @@ fn refused(tool: &str, error: ToolError) -> anyhow::Result<Reply> {
     };
     Ok(Reply {
         is_error: true,
-        structured: serde_json::to_value(Envelope::<()>::error(error, metadata))?,
+        json: serde_json::to_string(&Envelope::<()>::error(error, metadata))?,
         text,
     })
 }
 
 fn show(reply: &Reply, json: bool) -> std::io::Result<()> {
     if json {
-        output::json(&reply.structured)
+        output::json(&serde_json::from_str(&reply.json)?)
     } else if reply.is_error {
         output::note(&reply.text);
         Ok(())

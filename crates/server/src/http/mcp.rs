@@ -25,6 +25,7 @@ use super::sessions::Sessions;
 use super::{HttpSettings, guard};
 use crate::calls::Calls;
 use crate::handler::Handler;
+use crate::verbatim;
 
 /// How long a request's body may pause.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
@@ -48,6 +49,7 @@ impl Mcp {
         stop: CancellationToken,
     ) -> Self {
         let calls = handler.calls().clone();
+        let handler = handler.verbatim();
         let sessions = Sessions::new(calls.clone(), settings.max_sessions);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(true)
@@ -95,7 +97,7 @@ pub(super) async fn serve(State(mcp): State<Mcp>, request: Request) -> Response 
         Ok(response) => response.map(|body| {
             Body::new(body.map_frame(move |frame| {
                 let _held_until_the_body_ends = &delivery;
-                frame
+                frame.map_data(verbatim::unwrap)
             }))
         }),
         Err(error) => {

@@ -2,13 +2,19 @@
 
 use std::fmt::Write as _;
 
-use reversecore_exec::{Containment, Mechanism};
+use std::time::Duration;
+
+use reversecore_exec::{Containment, Mechanism, StartError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::error::ToolError;
 use crate::programs::{Program, ProgramState};
 use crate::tool::{Answer, Call, Report, Tool};
+
+/// How long an answer waits for what is not known yet.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The tool.
 #[derive(Debug)]
@@ -117,11 +123,15 @@ impl Tool for GetServerHealth {
             () = call.cancel.cancelled() => return Err(ToolError::cancelled()),
             both = async {
                 tokio::join!(
-                    services.engine.mechanisms(),
-                    services.programs.status(&services.engine),
+                    timeout(LONGEST_WAIT, services.engine.mechanisms()),
+                    timeout(LONGEST_WAIT, services.programs.status(&services.engine)),
                 )
             } => both,
         };
+        // A version is asked of the program itself, in a slot of the engine,
+        // and health must not wait behind work.
+        let programs = programs.unwrap_or_else(|_| services.programs.known());
+        let mechanisms = mechanisms.unwrap_or(Err(StartError::NoGreeting));
         let (containment, mechanisms) = match mechanisms {
             Ok(found) => (Some(found.containment), found.list),
             Err(error) => {
