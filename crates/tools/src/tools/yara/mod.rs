@@ -311,9 +311,18 @@ fn said(stderr: &str, kind: &str, flat: &Flat) -> Vec<Said> {
     stderr
         .lines()
         .filter_map(|line| {
-            let rest = line.strip_prefix(kind)?;
-            let (before, after) = rest.split_once(&format!("{RULES_PATH}("))?;
+            // `FILE(1): error: …` where there is no rule yet to name.
+            let place = format!("{RULES_PATH}(");
+            let (before, after) = match line.strip_prefix(kind) {
+                Some(rest) => rest.split_once(&place)?,
+                None => ("", line.strip_prefix(&place)?),
+            };
             let (number, after) = after.split_once(')')?;
+            let after = if line.starts_with(&place) {
+                after.strip_prefix(": ")?.strip_prefix(kind)?
+            } else {
+                after
+            };
             let (name, line) = flat.origin(number.parse().ok()?);
             let rule = before.trim().trim_end_matches(" in").trim();
             let reason = diagnostics(after.trim_start_matches(':').trim());
