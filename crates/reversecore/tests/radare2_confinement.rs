@@ -1,0 +1,122 @@
+//! What a radare2 command could do if it got past the command policy: nothing.
+//! The policy is switched off here, so that confinement stands alone; the
+//! escapes are those that really work in an unconfined radare2.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test: a failure here is a failure of the test"
+)]
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use reversecore_exec::{Engine, EngineConfig, SandboxMode};
+use reversecore_testkit::samples::Workspace as Files;
+use reversecore_tools::{
+    Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
+    WorkspaceSettings,
+};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
+    let mut engine = EngineConfig::new(env!("CARGO_BIN_EXE_reversecore"), scratch);
+    engine.launcher_args = vec!["__launcher".into()];
+    engine.sandbox = sandbox;
+    let workspace = WorkspaceSettings {
+        root: files.to_owned(),
+        read_dirs: Vec::new(),
+        rule_dirs: Vec::new(),
+    };
+    Catalogue::new(Arc::new(Services {
+        engine: Engine::start(engine).unwrap(),
+        workspace: Workspace::open(&workspace).unwrap(),
+        programs: Programs::new(ProgramSettings {
+            file: None,
+            strings: None,
+            binwalk: None,
+            yara: None,
+            radare2: None,
+            search: vec!["/usr/local/bin".into(), "/usr/bin".into()],
+        }),
+        admission: Admission::new(NonZeroUsize::new(4).unwrap(), 10),
+        telemetry: Telemetry::default(),
+        started: tokio::time::Instant::now(),
+        default_timeout: None,
+        radare2_policy: PolicyMode::Off,
+    }))
+}
+
+async fn run(catalogue: &Catalogue, command: &str) -> Value {
+    let given = json!({"file_path": "ls", "r2_command": command, "timeout": 20});
+    let Value::Object(given) = given else {
+        return Value::Null;
+    };
+    let given: Map<String, Value> = given;
+    let reply = catalogue
+        .call("run_radare2", given, &CancellationToken::new())
+        .await
+        .unwrap();
+    serde_json::from_str(&reply.json).unwrap()
+}
+
+/// Commands that write `MARK`, read `SECRET`, or start `id`.
+const ESCAPES: [&str; 14] = [
+    "!touch MARK",
+    "!!touch MARK",
+    "!cat SECRET",
+    "#!pipe cat SECRET",
+    "px 16 > MARK",
+    "px 16 | tee MARK",
+    "px~x>MARK",
+    ". SECRET",
+    ".!cat SECRET",
+    "px 16 @@c:!touch MARK",
+    "oo+; wx 41",
+    "o SECRET; ps",
+    "cat SECRET",
+    "wtf MARK",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_escape_past_the_policy_gains_nothing() {
+    let files = Files::with_ls();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "the-secret-text").unwrap();
+    let mark = outside.path().join("mark");
+    let before = fs::read(files.join("ls")).unwrap();
+    let catalogue = catalogue(files.path(), outside.path(), SandboxMode::Auto);
+    for template in ESCAPES {
+        let command = template
+            .replace("MARK", mark.to_str().unwrap())
+            .replace("SECRET", secret.to_str().unwrap());
+        let envelope = run(&catalogue, &command).await.to_string();
+        assert!(
+            !envelope.contains("the-secret-text"),
+            "{template}: {envelope}"
+        );
+        assert!(!mark.exists(), "{template}: {envelope}");
+    }
+    assert_eq!(fs::read(files.join("ls")).unwrap(), before);
+}
+
+/// Shows that the test above can fail: without the sandbox the same commands
+/// reach both files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_sandbox_the_same_escapes_work() {
+    let files = Files::with_ls();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "the-secret-text").unwrap();
+    let mark = outside.path().join("mark");
+    let catalogue = catalogue(files.path(), outside.path(), SandboxMode::Off);
+    let write = format!("px 16 > {}", mark.display());
+    run(&catalogue, &write).await;
+    assert!(mark.exists());
+    let read = format!("cat {}", secret.display());
+    let envelope = run(&catalogue, &read).await.to_string();
+    assert!(envelope.contains("the-secret-text"), "{envelope}");
+}
