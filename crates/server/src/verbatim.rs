@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_broken_wrapper_is_passed_on() {
         for broken in [
-            &OPENING[..],
+            OPENING.as_str(),
             &format!("{}\"abc", &*OPENING),
             &format!("{}1}}", &*OPENING),
         ] {
