@@ -11,12 +11,13 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("reversecore", &["exec", "server", "tools"]),
+    ("reversecore-analysis", &[]),
     ("reversecore-exec", &[]),
     ("reversecore-server", &["exec", "tools"]),
     ("reversecore-testkit", &[]),
-    ("reversecore-tools", &["exec"]),
+    ("reversecore-tools", &["analysis", "exec"]),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may
