@@ -13,6 +13,7 @@
 //! (lossy where it is not UTF-8); escaping it for a reader is the caller's.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
 
 pub mod binary;
 
