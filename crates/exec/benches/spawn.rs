@@ -5,6 +5,12 @@
 //! cargo bench -p reversecore-exec --bench spawn [-- --rounds 7]
 //! ```
 //!
+//! `process-wrap` alone only makes a process group: no limit, no hold on a child
+//! that leaves the group, nothing when the server is killed. So it stands here
+//! twice: as it comes, and with the engine's resource limits and parent-death
+//! signal added by the hook that it offers for this (it still does not hold a
+//! child that calls `setsid`).
+//!
 //! The contenders take turns in every round, so that a noisy moment hits all of
 //! them; a ratio is taken within a round, and its median printed.
 
@@ -30,7 +36,7 @@ enum Contender {
     Bare,
     Engine(&'static str, Arc<Engine>),
     ProcessKit,
-    ProcessWrap,
+    ProcessWrap { limits: bool },
 }
 
 impl Contender {
@@ -39,7 +45,8 @@ impl Contender {
             Self::Bare => "bare tokio::process",
             Self::Engine(name, _) => name,
             Self::ProcessKit => "processkit",
-            Self::ProcessWrap => "process-wrap",
+            Self::ProcessWrap { limits: false } => "process-wrap, group only",
+            Self::ProcessWrap { limits: true } => "process-wrap, group and limits",
         }
     }
 
@@ -63,8 +70,12 @@ impl Contender {
                     .await
                     .expect("/bin/true runs");
             }
-            Self::ProcessWrap => {
+            Self::ProcessWrap { limits } => {
                 let mut child = CommandWrap::with_new(PROGRAM, |command| {
+                    if *limits {
+                        // SAFETY: plain system calls, allowed after a fork.
+                        unsafe { command.pre_exec(set_limits) };
+                    }
                     command
                         .stdin(std::process::Stdio::null())
                         .stdout(std::process::Stdio::piped())
@@ -102,6 +113,24 @@ impl Contender {
             .await;
         runs as f64 / start.elapsed().as_secs_f64()
     }
+}
+
+/// What the engine sets for every run with its sandbox off.
+fn set_limits() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    for (resource, limit) in [
+        (Resource::Core, 0),
+        (Resource::Nofile, 256),
+        (Resource::Fsize, 1 << 30),
+        (Resource::Data, 4 << 30),
+    ] {
+        let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = Some(ceiling.min(limit));
+        let (current, maximum) = (limit, limit);
+        setrlimit(resource, Rlimit { current, maximum })?;
+    }
+    Ok(())
 }
 
 fn engine(name: &'static str, directory: &Path, sandbox: SandboxMode) -> Contender {
@@ -159,7 +188,8 @@ fn main() {
             engine("engine, sandbox off", directory.path(), SandboxMode::Off),
             engine("engine, confined", directory.path(), SandboxMode::Auto),
             Contender::ProcessKit,
-            Contender::ProcessWrap,
+            Contender::ProcessWrap { limits: false },
+            Contender::ProcessWrap { limits: true },
         ];
         for contender in &contenders {
             contender.rate(10, 50).await;

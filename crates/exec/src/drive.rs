@@ -27,7 +27,7 @@ use crate::connection::{Connection, packet_sockets, variable, watch};
 use crate::engine::Inner;
 use crate::error::{ExecError, SpawnError};
 use crate::outcome::{Finished, Leftovers, Limit, Outcome, Usage};
-use crate::pump::{Output, Sink, Traffic, Which, feed, input_pipe};
+use crate::pump::{Output, Reader, Sink, Traffic, Which, feed, input_pipe};
 use crate::stream::Event;
 use crate::wire::{
     self, Bounds, Ended, Exit, MAX_DESCRIPTORS, Order, Raw, Report, Request, SpawnFailure, Step,
@@ -39,12 +39,13 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// A launcher that has not killed a run by so long after the grace never will.
 const KILL_TIME: Duration = Duration::from_secs(10);
 
-/// Runs `command`; with a sink, tells what happens on the way.
+/// Runs `command`; `reader` sees what happens on the way: both streams when it
+/// takes events, the standard output when it is a function.
 pub(crate) async fn drive(
     engine: &Inner,
     command: Command,
     cancel: &CancellationToken,
-    sink: Option<&Sink>,
+    reader: Reader<'_>,
 ) -> Result<Finished, ExecError> {
     let Command {
         program,
@@ -58,6 +59,10 @@ pub(crate) async fn drive(
         stdout,
         stderr,
     } = command;
+    let sink = match &reader {
+        Reader::Events(sink) => Some(*sink),
+        Reader::Nobody | Reader::Function(_) => None,
+    };
     if handed.len() + 4 > MAX_DESCRIPTORS {
         return Err(ExecError::TooManyFiles {
             count: handed.len(),
@@ -112,8 +117,9 @@ pub(crate) async fn drive(
         ending: None,
     };
     let (ended, bytes_in) = {
+        let errors = sink.map_or(Reader::Nobody, Reader::Events);
         let pumps = async {
-            tokio::join!(out.pump(&traffic, sink), err.pump(&traffic, sink));
+            tokio::join!(out.pump(&traffic, reader), err.pump(&traffic, errors));
         };
         run.wait_for_end(pumps, feed(input, bytes), &traffic, cancel, sink)
             .await?

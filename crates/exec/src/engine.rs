@@ -17,6 +17,7 @@ use crate::error::{ExecError, StartError};
 use crate::launcher::system_directories;
 use crate::mechanisms::{Containment, Mechanisms};
 use crate::outcome::Finished;
+use crate::pump::Reader;
 use crate::stream::{Event, Running};
 
 /// Chunks that wait for a consumer of the streaming form.
@@ -120,7 +121,23 @@ impl Engine {
         command: Command,
         cancel: &CancellationToken,
     ) -> Result<Finished, ExecError> {
-        drive(&self.inner, command, cancel, None).await
+        drive(&self.inner, command, cancel, Reader::Nobody).await
+    }
+
+    /// Runs a command to its end and shows `on_stdout` its standard output,
+    /// piece by piece, as it arrives. Cheaper than [`Engine::stream`] where
+    /// nothing has to wait for the bytes: the function is called between two
+    /// reads, so it must not block.
+    ///
+    /// # Errors
+    /// As for [`Engine::run`].
+    pub async fn run_reading(
+        &self,
+        command: Command,
+        cancel: &CancellationToken,
+        on_stdout: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Finished, ExecError> {
+        drive(&self.inner, command, cancel, Reader::Function(on_stdout)).await
     }
 
     /// The blocking twin of [`Engine::run`], for callers without a runtime.
@@ -159,7 +176,7 @@ impl Engine {
         let inner = Arc::clone(&self.inner);
         let mut task = JoinSet::new();
         task.spawn(async move {
-            let result = drive(&inner, command, &cancel, Some(&sink)).await;
+            let result = drive(&inner, command, &cancel, Reader::Events(&sink)).await;
             let last = result.map(|finished| Event::Exit(Box::new(finished)));
             sink.send(last).await.ok();
         });

@@ -78,8 +78,35 @@ pub(crate) enum Which {
     Stderr,
 }
 
-/// Receives chunks in the streaming form.
+/// Carries the events of the streaming form.
 pub(crate) type Sink = mpsc::Sender<Result<Event, ExecError>>;
+
+/// Who sees the bytes of a stream as they arrive.
+pub(crate) enum Reader<'a> {
+    Nobody,
+    /// The consumer of the streaming form.
+    Events(&'a Sink),
+    /// A function that is called in place: no task, no channel, no copy.
+    Function(&'a mut (dyn FnMut(&[u8]) + Send)),
+}
+
+impl Reader<'_> {
+    async fn take(&mut self, which: Which, bytes: &[u8]) {
+        match self {
+            Self::Nobody => {}
+            Self::Events(sink) => {
+                let bytes = Bytes::copy_from_slice(bytes);
+                let event = match which {
+                    Which::Stdout => Event::Stdout(bytes),
+                    Which::Stderr => Event::Stderr(bytes),
+                };
+                // A consumer that is gone has dropped the run as well.
+                sink.send(Ok(event)).await.ok();
+            }
+            Self::Function(function) => function(bytes),
+        }
+    }
+}
 
 /// One output stream of a run.
 #[derive(Debug)]
@@ -111,7 +138,7 @@ impl Output {
     }
 
     /// Empties the pipe until all its writers are gone.
-    pub(crate) async fn pump(&mut self, traffic: &Traffic, sink: Option<&Sink>) {
+    pub(crate) async fn pump(&mut self, traffic: &Traffic, mut reader: Reader<'_>) {
         let mut buffer = Vec::with_capacity(SMALL);
         loop {
             buffer.clear();
@@ -124,15 +151,7 @@ impl Output {
                 }
             }
             self.recorder.record(&buffer);
-            if let Some(sink) = sink {
-                let bytes = Bytes::copy_from_slice(&buffer);
-                let event = match self.which {
-                    Which::Stdout => Event::Stdout(bytes),
-                    Which::Stderr => Event::Stderr(bytes),
-                };
-                // A consumer that is gone has dropped the run as well.
-                sink.send(Ok(event)).await.ok();
-            }
+            reader.take(self.which, &buffer).await;
             let full = buffer.len() == buffer.capacity();
             if let Some(spill) = self.spill.clone() {
                 buffer = self.write_spill(spill, buffer).await;

@@ -10,6 +10,11 @@
 //! handler: json ──wrap──> {"<key>":"<json as a string>"} ── rmcp ──> bytes ──unwrap──> json
 //! ```
 //!
+//! JSON inside a JSON string is full of quotes to be escaped, here, and to be
+//! read again, there. So the two characters that need it change places with
+//! two that are rare and don't: `"` with DEL, `\` with `~`. Whatever needs an
+//! escape after that gets one; it is only seldom needed.
+//!
 //! The key is random, made at start, and never leaves the process, so no text
 //! from a sample or a client can hold it. A frame without the key is passed on
 //! untouched. For transports whose bytes we don't see, [`parse`] builds the tree.
@@ -31,8 +36,26 @@ static KEY: LazyLock<String> = LazyLock::new(|| {
 
 /// Wraps JSON text.
 pub(crate) fn wrap(json: String) -> Value {
-    Value::Object(Map::from_iter([(KEY.clone(), Value::String(json))]))
+    let mut bytes = json.into_bytes();
+    for byte in &mut bytes {
+        *byte = exchanged(*byte);
+    }
+    let text = String::from_utf8(bytes).expect("ASCII for ASCII leaves UTF-8 as it is");
+    Value::Object(Map::from_iter([(KEY.clone(), Value::String(text))]))
 }
+
+/// The character that takes this one's place; the same function undoes it.
+fn exchanged(byte: u8) -> u8 {
+    match byte {
+        b'"' => DEL,
+        DEL => b'"',
+        b'\\' => b'~',
+        b'~' => b'\\',
+        other => other,
+    }
+}
+
+const DEL: u8 = 0x7f;
 
 /// The tree of JSON text that a tool has made.
 pub(crate) fn parse(json: &str) -> Value {
@@ -56,7 +79,7 @@ pub(crate) fn unwrap(frame: Bytes) -> Bytes {
             clean.extend_from_slice(wrapped);
             return clean.into();
         };
-        clean.extend_from_slice(json.as_bytes());
+        clean.extend(json.bytes().map(exchanged));
         rest = after;
         next = find(rest);
     }
@@ -85,7 +108,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 mod tests {
     use super::*;
 
-    const JSON: &str = r#"{"a":["\"quoted\" \\ \n",1,{"é":null}]}"#;
+    const JSON: &str = "{\"a\":[\"\\\"quoted\\\" \\\\ \\n ~ \u{7f}\",1,{\"é\":null}]}";
 
     fn message(value: &Value) -> Bytes {
         format!("data: {{\"result\":{{\"structuredContent\":{value},\"x\":1}}}}\n\n").into()

@@ -4,30 +4,27 @@
 //! caller's budget are kept, and memory stays bounded whatever the file holds.
 
 mod lines;
-
-use std::fmt::Write as _;
+mod report;
 
 use regex::{Regex, RegexBuilder};
-use reversecore_exec::{Event, Keep, Limits, Outcome};
+use reversecore_exec::{Keep, Limits, Outcome};
 use schemars::JsonSchema;
-use serde::ser::{SerializeTuple as _, Serializer};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::arguments::invalid;
 use crate::bounded::{Bounded, OutputBytes, Timeout, default_output_bytes};
 use crate::envelope::Coverage;
-use crate::error::{ErrorCode, ToolError};
+use crate::error::ToolError;
 use crate::external::Analysis;
 use crate::programs::Program;
-use crate::text::{escaped, quoted};
-use crate::tool::{Answer, Call, Report, Tool};
+use crate::text::quoted;
+use crate::tool::{Answer, Call, Tool};
 use lines::{Line, Lines};
+use report::{Encoding, Strings, StringsReport};
 
 /// Longest pattern, and what it may compile to.
 const LONGEST_PATTERN: usize = 4096;
 const PATTERN_MEMORY: usize = 1 << 20;
-/// Bytes of a report line besides the string: offset, two spaces, line end.
-const LINE_OVERHEAD: usize = 12;
 
 /// The tool.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ pub(super) struct Params {
     timeout: Timeout<300>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
 pub(super) enum Encodings {
     #[default]
     #[serde(rename = "ascii")]
@@ -79,83 +76,10 @@ impl Encodings {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Encoding {
-    Ascii,
-    Utf16le,
-    Utf16be,
-}
-
-impl Encoding {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ascii => "ascii",
-            Self::Utf16le => "utf-16le",
-            Self::Utf16be => "utf-16be",
-        }
-    }
-
-    fn option(self) -> &'static str {
-        match self {
-            Self::Ascii => "s",
-            Self::Utf16le => "l",
-            Self::Utf16be => "b",
-        }
-    }
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct StringsReport {
-    /// What the members of each item are.
-    columns: [&'static str; 3],
-    /// By offset: `[792, "ascii", "/lib64/ld-linux-x86-64.so.2"]`.
-    strings: Vec<Item>,
-}
-
-/// One string. It is an array in JSON: reports hold thousands, and names
-/// repeated in each would cost more than the analysis.
-#[derive(Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "(u64, String, String)")]
-struct Item {
-    offset: u64,
-    encoding: Encoding,
-    text: String,
-}
-
-impl Serialize for Item {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut item = serializer.serialize_tuple(3)?;
-        item.serialize_element(&self.offset)?;
-        item.serialize_element(self.encoding.name())?;
-        item.serialize_element(&self.text)?;
-        item.end()
-    }
-}
-
-impl Report for StringsReport {
-    fn text(&self) -> String {
-        let size = self
-            .strings
-            .iter()
-            .map(|item| item.text.len() + LINE_OVERHEAD);
-        let mut text = String::with_capacity(size.sum());
-        for item in &self.strings {
-            let mark = match item.encoding {
-                Encoding::Ascii => "",
-                Encoding::Utf16le => "le:",
-                Encoding::Utf16be => "be:",
-            };
-            // Writing to a String can't fail.
-            writeln!(text, "{:x}  {mark}{}", item.offset, item.text).ok();
-        }
-        text
-    }
-}
-
 /// What has been found so far, all encodings together.
 #[derive(Debug)]
 struct Found {
-    items: Vec<Item>,
+    strings: Strings,
     total: u64,
     /// Bytes of report text that may still be kept.
     room: usize,
@@ -190,7 +114,7 @@ impl Tool for RunStrings {
         for (done, encoding) in encodings.iter().enumerate() {
             // What one encoding leaves of the budget, the next ones may use.
             let left = encodings.len().saturating_sub(done).max(1);
-            found.room = budget.saturating_sub(found.used()) / left;
+            found.room = budget.saturating_sub(found.strings.size()) / left;
             let min_length = params.min_length.get();
             if !read(call, &analysis, *encoding, min_length, &mut found).await? {
                 timed_out = Some(*encoding);
@@ -223,35 +147,28 @@ async fn read(
         .keep_stdout(Keep::nothing())
         .keep_stderr(Keep::head(16 << 10));
     let mut lines = Lines::default();
-    let mut running = call.services.engine.stream(command, call.cancel.clone());
-    while let Some(event) = running.next().await {
-        match event.map_err(|error| analysis.engine_error(error))? {
-            Event::Started { .. } | Event::Stderr(_) => {}
-            Event::Stdout(bytes) => lines.feed(&bytes, |line| found.take(encoding, line)),
-            Event::Exit(finished) => {
-                lines.finish(|line| found.take(encoding, line));
-                call.note_run(&finished.usage, &finished.leftovers);
-                if let Outcome::TimedOut(_) = finished.outcome {
-                    return Ok(false);
-                }
-                return match analysis.judge(&finished, &[0]) {
-                    Some(error) => Err(error),
-                    None => Ok(true),
-                };
-            }
-        }
+    let mut on_stdout = |bytes: &[u8]| lines.feed(bytes, |line| found.take(encoding, line));
+    let finished = call
+        .services
+        .engine
+        .run_reading(command, call.cancel, &mut on_stdout)
+        .await
+        .map_err(|error| analysis.engine_error(error))?;
+    lines.finish(|line| found.take(encoding, line));
+    call.note_run(&finished.usage, &finished.leftovers);
+    if let Outcome::TimedOut(_) = finished.outcome {
+        return Ok(false);
     }
-    Err(ToolError::new(
-        ErrorCode::Internal,
-        "`strings` ended without a result",
-        "Call again; if it persists, the server's log has the reason.",
-    ))
+    match analysis.judge(&finished, &[0]) {
+        Some(error) => Err(error),
+        None => Ok(true),
+    }
 }
 
 impl Found {
     fn new(pattern: Option<Regex>, room: usize) -> Self {
         Self {
-            items: Vec::new(),
+            strings: Strings::default(),
             total: 0,
             room,
             cut: false,
@@ -259,13 +176,6 @@ impl Found {
             shortened: 0,
             unreadable: 0,
         }
-    }
-
-    fn used(&self) -> usize {
-        self.items
-            .iter()
-            .map(|item| item.text.len() + LINE_OVERHEAD)
-            .sum()
     }
 
     fn take(&mut self, encoding: Encoding, line: Line<'_>) {
@@ -278,39 +188,23 @@ impl Found {
             self.unreadable += 1;
             return;
         };
-        let text = String::from_utf8_lossy(text);
-        if self
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(&text))
+        // The pattern sees the string as it is, the report has it escaped.
+        if let Some(pattern) = &self.pattern
+            && !pattern.is_match(&String::from_utf8_lossy(text))
         {
             return;
         }
         self.total += 1;
-        let text = escaped(&text);
-        let size = text.len() + LINE_OVERHEAD;
-        if self.cut || size > self.room {
-            // Nothing after the first that does not fit: what is reported is
-            // everything up to an offset.
-            self.cut = true;
-            return;
-        }
-        self.room -= size;
-        self.shortened += u64::from(shortened);
-        self.items.push(Item {
-            offset,
-            encoding,
-            text: text.into_owned(),
-        });
+        // Nothing after the first that does not fit: what is reported is
+        // everything up to an offset.
+        self.cut = self.cut || !self.strings.push(offset, encoding, text, &mut self.room);
+        self.shortened += u64::from(shortened && !self.cut);
     }
 }
 
 fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport> {
-    found.items.sort_by_key(|item| (item.offset, item.encoding));
-    let mut answer = Answer::complete(StringsReport {
-        columns: ["offset", "encoding", "text"],
-        strings: found.items,
-    });
+    found.strings.sort();
+    let mut answer = Answer::complete(StringsReport::new(found.strings));
     answer.total = Some(found.total);
     if found.cut {
         answer.coverage = Coverage::Truncated;

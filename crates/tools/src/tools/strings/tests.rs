@@ -1,6 +1,8 @@
 //! Parsing, counting and cutting, on output as `strings` writes it.
 
 use super::*;
+use crate::error::ErrorCode;
+use crate::tool::Report as _;
 
 /// As `strings -a -t x -n 4 -e s` prints it.
 const REAL: &str =
@@ -66,7 +68,7 @@ fn the_total_counts_what_the_report_leaves_out() {
 #[test]
 fn the_pattern_filters_items_and_total() {
     let found = found(Some("(?i)gnu|gmon"), 1000, REAL);
-    assert_eq!((found.total, found.items.len(), found.cut), (2, 2, false));
+    assert_eq!((found.total, found.strings.len(), found.cut), (2, 2, false));
 }
 
 #[test]
