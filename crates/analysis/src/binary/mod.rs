@@ -4,11 +4,13 @@
 //! [`parse`] looks at the first bytes and calls the parser of the format.
 //! [`report`] has the types, the same for all formats where they mean the same.
 
+mod density;
 pub mod elf;
 pub mod macho;
 pub mod options;
 pub mod pe;
 pub mod report;
+mod text;
 
 use crate::Warnings;
 
