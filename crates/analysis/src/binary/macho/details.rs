@@ -47,7 +47,7 @@ pub struct MachODetails {
     pub encryption: Option<Encryption>,
     /// How many functions `LC_FUNCTION_STARTS` lists.
     pub function_starts: u64,
-    /// Entries in the symbol table.
+    /// Entries in the symbol table, as the load command claims.
     pub symbol_table_entries: u64,
     /// Objective-C objects are counted by the compiler's code (ARC).
     pub automatic_reference_counting: bool,

@@ -68,12 +68,15 @@ fn read<F: FatArch + Pod>(data: &[u8], warnings: &mut Warnings) -> Vec<Range> {
     let mut slices = Vec::new();
     for entry in entries {
         let (offset, size) = (entry.offset().into(), entry.size().into());
-        if offset.saturating_add(size) > data.len() as u64 {
+        if size > 0 && offset.saturating_add(size) > data.len() as u64 {
             warnings.add(format!(
                 "image at 0x{offset:x} claims 0x{size:x} bytes and ends outside the file"
             ));
         }
         if size == 0 || offset >= data.len() as u64 {
+            warnings.add(format!(
+                "image at 0x{offset:x} of 0x{size:x} bytes is not in the file"
+            ));
             continue;
         }
         slices.push(Range { offset, size });

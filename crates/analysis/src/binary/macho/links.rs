@@ -40,6 +40,19 @@ pub(super) fn read<'d, M: MachHeader<Endian = Endianness>>(
 ) -> Links<'d> {
     let mut links = Links::default();
     if let Some(info) = &commands.dyld_info {
+        let sizes = [
+            &info.bind_size,
+            &info.weak_bind_size,
+            &info.lazy_bind_size,
+            &info.rebase_size,
+        ];
+        if sizes
+            .iter()
+            .any(|size| u64::from(size.get(endian)) > super::MOST_LINKED)
+        {
+            warnings.add("bind and rebase opcodes are too many bytes to be read");
+            return links;
+        }
         let size = M::pointer_size();
         let eager = info.binds(endian, data, size);
         let weak = info.weak_binds(endian, data, size);

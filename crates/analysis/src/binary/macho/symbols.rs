@@ -59,6 +59,7 @@ pub(super) fn read<'d, M: MachHeader<Endian = Endianness>>(
     base: u64,
     endian: Endianness,
     commands: &Commands<'d>,
+    most: usize,
     warnings: &mut Warnings,
 ) -> Vec<RawSymbol<'d>> {
     let Some(table) = &commands.symbols else {
@@ -74,7 +75,11 @@ pub(super) fn read<'d, M: MachHeader<Endian = Endianness>>(
             base.saturating_add(offset.into())
         ));
     }
-    let count = claimed.min(room);
+    let mut count = claimed.min(room);
+    if count > most {
+        warnings.add(format!("symbols end after {most} of {count}"));
+        count = most;
+    }
     let Ok((entries, _)) = pod::slice_from_bytes::<M::Nlist>(bytes, count) else {
         return Vec::new();
     };
@@ -124,16 +129,10 @@ fn dynamic_ranges(commands: &Commands<'_>, endian: Endianness) -> Vec<std::ops::
 pub(super) fn list(
     symbols: &[RawSymbol<'_>],
     commands: &Commands<'_>,
-    most: usize,
     text: &mut Text,
-    warnings: &mut Warnings,
 ) -> Vec<Symbol> {
-    if symbols.len() > most {
-        warnings.add(format!("symbols end after {most} of {}", symbols.len()));
-    }
     let wanted = symbols
         .iter()
-        .take(most)
         .filter(|symbol| !symbol.flags.is_stab() || is_source_file(symbol));
     wanted
         .map(|symbol| Symbol {

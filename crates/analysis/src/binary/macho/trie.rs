@@ -25,11 +25,12 @@ const KIND_ABSOLUTE: u64 = 2;
 const REEXPORT: u64 = 8;
 /// A longer name is left out, with all that begin with it.
 const LONGEST: usize = 16 << 10;
-/// What all names together may hold, in bytes.
+/// What all names together may hold, and the trie itself, in bytes.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Walks the trie, depth first, children in file order.
 pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> Vec<Exported<'d>> {
+    let trie = trie.get(..MOST_BYTES).unwrap_or(trie);
     let mut exports = Vec::new();
     if trie.is_empty() {
         return exports;
@@ -60,7 +61,8 @@ pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> 
                 warnings.add(format!("export trie has a bad branch to 0x{child:x}"));
                 continue;
             }
-            bytes = bytes.saturating_add(length);
+            // What a node itself takes counts too, names may be empty.
+            bytes = bytes.saturating_add(length).saturating_add(32);
             let mut whole = Vec::with_capacity(length);
             whole.extend_from_slice(&name);
             whole.extend_from_slice(edge);
