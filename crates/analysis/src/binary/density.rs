@@ -7,6 +7,8 @@ use crate::Warnings;
 
 /// How often the bytes of a file may be read for the entropy of its sections.
 const MOST_PASSES: u64 = 4;
+/// How many bytes are read at all: a second or two.
+const MOST_BYTES: u64 = 2 << 30;
 
 /// Measures the sections of one image until its budget is spent.
 #[derive(Debug)]
@@ -20,7 +22,9 @@ impl Density {
     /// For an image of so many bytes.
     pub(super) fn new(image_size: usize, wanted: bool) -> Self {
         Self {
-            left: (image_size as u64).saturating_mul(MOST_PASSES),
+            left: (image_size as u64)
+                .saturating_mul(MOST_PASSES)
+                .min(MOST_BYTES),
             wanted,
             exhausted: false,
         }
@@ -42,7 +46,8 @@ impl Density {
     /// Says so when the budget was spent.
     pub(super) fn finish(self, warnings: &mut Warnings) {
         if self.exhausted {
-            warnings.add("sections overlap so often that the entropy of some was not measured");
+            warnings
+                .add("sections overlap or are so large that the entropy of some was not measured");
         }
     }
 }

@@ -7,6 +7,8 @@
 mod density;
 pub mod elf;
 pub mod macho;
+#[cfg(test)]
+mod mutate;
 pub mod options;
 pub mod pe;
 pub mod report;

@@ -66,7 +66,7 @@ impl<'d> Dynamic<'d> {
         };
         dynamic.present = true;
         let entries = file.table::<H::Dyn>(offset, size);
-        if (entries.len() * size_of::<H::Dyn>()) as u64 != size {
+        if size_of_val(entries) as u64 != size {
             warnings.add(format!(
                 "dynamic segment at 0x{offset:x} claims {size} bytes, of which {} entries were read",
                 entries.len()

@@ -7,9 +7,12 @@
 //!
 //! Nothing is disassembled, decompressed or relocated.
 
+mod arrays;
 mod details;
 mod dynamic;
 mod file;
+mod layout;
+mod lists;
 mod notes;
 mod relocations;
 mod security;
@@ -24,18 +27,14 @@ use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::FileHeader;
 
-use self::dynamic::{Dynamic, Table};
-use self::file::{File, RawSection};
+use self::arrays::Arrays;
+use self::dynamic::Dynamic;
+use self::file::File;
+use self::lists::Lists;
 use self::relocations::Relocations;
-use self::security::Signs;
-use self::symbols::{RawSymbol, SymbolTable};
 use self::versions::Versions;
-use super::density::Density;
 use super::text::{self, Text};
-use super::{
-    Details, Endian, Export, Format, Image, Import, Location, ParseOptions, Permissions, Range,
-    Section, Segment,
-};
+use super::{Details, Endian, Format, Image, ParseOptions};
 use crate::Warnings;
 
 pub use self::details::{DebugLink, ElfDetails, Linkage, Note};
@@ -122,6 +121,13 @@ fn image<H: FileHeader<Endian = Endianness>>(
     details.stripped = table.symbols.is_empty();
     details.symbol_table_entries = table.symbols.len() as u64;
     details.dynamic_symbol_table_entries = dynamic_table.symbols.len() as u64;
+    let most = options.most_items;
+    let dynamic_table = dynamic_table.first(most, "dynamic symbols", warnings);
+    let table = table.first(
+        most.saturating_sub(dynamic_table.symbols.len()),
+        "symbols",
+        warnings,
+    );
 
     let arrays = Arrays::find(&file, &dynamic);
     let relocations = Relocations::read(&file, &dynamic, dynamic_table.symbols, &arrays.all());
@@ -129,16 +135,8 @@ fn image<H: FileHeader<Endian = Endianness>>(
     let defined = versions.defined.iter().take(options.most_items);
     details.defined_versions = defined.map(|name| text.own(name)).collect();
     let mut lists = Lists::default();
-    lists.dynamic(
-        &file,
-        &dynamic_table,
-        &versions,
-        &relocations,
-        options,
-        &mut text,
-    );
-    lists.rest(&file, &table, options, &mut text);
-    lists.complain(options.most_items, warnings);
+    lists.dynamic(&file, &dynamic_table, &versions, &relocations, &mut text);
+    lists.rest(&file, &table, &mut text);
 
     let (early, late) = arrays.functions(&file, &dynamic, &relocations);
     details.late_code = late;
@@ -154,10 +152,10 @@ fn image<H: FileHeader<Endian = Endianness>>(
         kind: kind(&file, &dynamic),
         offset: 0,
         size: data.len() as u64,
-        image_base: image_base(&file),
-        entry_point: entry_point(&file),
-        sections: sections(&file, options, &mut text, warnings),
-        segments: segments(&file, warnings),
+        image_base: layout::image_base(&file),
+        entry_point: layout::entry_point(&file),
+        sections: layout::sections(&file, options, &mut text, warnings),
+        segments: layout::segments(&file, warnings),
         imports: lists.imports,
         exports: lists.exports,
         symbols: lists.symbols,
@@ -165,7 +163,7 @@ fn image<H: FileHeader<Endian = Endianness>>(
         libraries: dynamic.needed.iter().map(|name| text.own(name)).collect(),
         early_code: early,
         security: security::examine(&file, &dynamic, &details, lists.signs),
-        overlay: overlay(&file),
+        overlay: layout::overlay(&file),
         details: Details::Elf(Box::new(details)),
     };
     text.finish(warnings);
@@ -226,342 +224,4 @@ fn kind<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>, dynamic: &Dynami
         elf::FileType(other) => return format!("unknown (0x{other:x})"),
     };
     kind.to_owned()
-}
-
-/// The lowest address that is loaded, down to the start of its page.
-fn image_base<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>) -> u64 {
-    let loaded = file
-        .segments
-        .iter()
-        .filter(|segment| segment.kind == elf::PT_LOAD.0);
-    let Some(first) = loaded.min_by_key(|segment| segment.address) else {
-        return 0;
-    };
-    if first.alignment.is_power_of_two() {
-        first.address & !(first.alignment - 1)
-    } else {
-        first.address
-    }
-}
-
-/// The entry point, as the header has it: for ARM with the lowest bit set when
-/// it is Thumb code, for 64-bit PowerPC of the first ABI the address of a
-/// function descriptor. `None` for 0, which libraries and objects have.
-fn entry_point<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>) -> Option<Location> {
-    let entry = file.header.entry;
-    (entry != 0).then(|| location(file, entry))
-}
-
-/// The place of code.
-fn location<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>, address: u64) -> Location {
-    let thumb = file.header.machine == elf::EM_ARM.0;
-    Location {
-        address,
-        offset: file.offset_of(if thumb { address & !1 } else { address }),
-    }
-}
-
-fn sections<H: FileHeader<Endian = Endianness>>(
-    file: &File<'_, H>,
-    options: &ParseOptions,
-    text: &mut Text,
-    warnings: &mut Warnings,
-) -> Vec<Section> {
-    let mut density = Density::new(file.data.len(), options.entropy);
-    let mut outside = 0;
-    let sections = file.sections.iter().map(|section| {
-        let bytes = file.section_bytes(section);
-        let is_empty = matches!(
-            elf::SectionType(section.kind),
-            elf::SHT_NOBITS | elf::SHT_NULL
-        );
-        let file_size = if is_empty { 0 } else { section.size };
-        if (bytes.len() as u64) < file_size {
-            if outside == 0 {
-                warnings.add(format!(
-                    "section at 0x{:x} claims 0x{file_size:x} bytes, the file has 0x{:x}",
-                    section.offset,
-                    bytes.len()
-                ));
-            }
-            outside += 1;
-        }
-        let has = |flag: elf::SectionFlags| section.flags & flag.0 != 0;
-        let in_memory = has(elf::SHF_ALLOC) || section.kind == elf::SHT_NOBITS.0;
-        Section {
-            name: text.own(file.section_name(section)),
-            address: section.address,
-            virtual_size: if in_memory { section.size } else { 0 },
-            offset: section.offset,
-            file_size,
-            permissions: Permissions {
-                read: has(elf::SHF_ALLOC),
-                write: has(elf::SHF_WRITE),
-                execute: has(elf::SHF_EXECINSTR),
-            },
-            flags: words::section(file.header.machine, section.kind, section.flags),
-            entropy: density.of(bytes),
-        }
-    });
-    let sections = sections.collect();
-    if outside > 1 {
-        warnings.add(format!(
-            "{outside} sections lie outside the file, in whole or in part"
-        ));
-    }
-    density.finish(warnings);
-    sections
-}
-
-fn segments<H: FileHeader<Endian = Endianness>>(
-    file: &File<'_, H>,
-    warnings: &mut Warnings,
-) -> Vec<Segment> {
-    let mut outside = 0;
-    let segments = file.segments.iter().map(|segment| {
-        if segment.offset.saturating_add(segment.file_size) > file.data.len() as u64
-            && segment.file_size > 0
-        {
-            if outside == 0 {
-                warnings.add(format!(
-                    "segment at 0x{:x} claims 0x{:x} bytes and ends outside the file",
-                    segment.offset, segment.file_size
-                ));
-            }
-            outside += 1;
-        }
-        let may = |flag: elf::ProgramFlags| segment.flags & flag.0 != 0;
-        Segment {
-            name: words::segment(file.header.machine, segment.kind),
-            address: segment.address,
-            virtual_size: segment.memory_size,
-            offset: segment.offset,
-            file_size: segment.file_size,
-            permissions: Permissions {
-                read: may(elf::PF_R),
-                write: may(elf::PF_W),
-                execute: may(elf::PF_X),
-            },
-        }
-    });
-    let segments = segments.collect();
-    if outside > 1 {
-        warnings.add(format!("{outside} segments end outside the file"));
-    }
-    segments
-}
-
-/// What lies behind the headers, all sections and all segments.
-fn overlay<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>) -> Option<Range> {
-    let header = file.header;
-    let table = |offset: u64, count: usize, size: u64| {
-        offset.saturating_add((count as u64).saturating_mul(size))
-    };
-    let tables = [
-        header.size,
-        table(
-            header.segment_table,
-            file.segments.len(),
-            header.segment_entry_size,
-        ),
-        table(
-            header.section_table,
-            file.sections.len(),
-            header.section_entry_size,
-        ),
-    ];
-    let sections = file
-        .sections
-        .iter()
-        .filter(|section| section.kind != elf::SHT_NOBITS.0 && section.kind != elf::SHT_NULL.0)
-        .map(|section| section.offset.saturating_add(section.size));
-    let segments = file
-        .segments
-        .iter()
-        .map(|segment| segment.offset.saturating_add(segment.file_size));
-    let end = tables.into_iter().chain(sections).chain(segments).max()?;
-    let size = (file.data.len() as u64).checked_sub(end)?;
-    (size > 0).then_some(Range { offset: end, size })
-}
-
-/// The lists of the report that come from symbols.
-#[derive(Debug, Default)]
-struct Lists {
-    imports: Vec<Import>,
-    exports: Vec<Export>,
-    symbols: Vec<super::Symbol>,
-    left_out: usize,
-    signs: Signs,
-}
-
-impl Lists {
-    /// The table for the dynamic linker.
-    fn dynamic<H: FileHeader<Endian = Endianness>>(
-        &mut self,
-        file: &File<'_, H>,
-        table: &SymbolTable<'_, H::Sym>,
-        versions: &Versions<'_>,
-        relocations: &Relocations,
-        options: &ParseOptions,
-        text: &mut Text,
-    ) {
-        for symbol in table.iter(file.endian) {
-            self.add(file, &symbol, true, options, text);
-            if symbol.is_local() || symbol.name.is_empty() {
-                continue;
-            }
-            if symbol.is_undefined() {
-                let version = versions.of(symbol.index);
-                let library = version.map(|version| version.library);
-                self.imports.push(Import {
-                    library: library
-                        .filter(|name| !name.is_empty())
-                        .map(|name| text.own(name)),
-                    name: Some(text.own(symbol.name)),
-                    ordinal: None,
-                    version: version.map(|version| text.own(version.name)),
-                    address: relocations.slot(symbol.index),
-                    delayed: false,
-                });
-            } else if is_exported(&symbol) {
-                self.exports.push(Export {
-                    name: Some(text.own(symbol.name)),
-                    ordinal: None,
-                    address: symbol.value,
-                    forward: None,
-                });
-            }
-            if self.symbols.len() >= options.most_items {
-                break;
-            }
-        }
-    }
-
-    /// The table for everyone else.
-    fn rest<H: FileHeader<Endian = Endianness>>(
-        &mut self,
-        file: &File<'_, H>,
-        table: &SymbolTable<'_, H::Sym>,
-        options: &ParseOptions,
-        text: &mut Text,
-    ) {
-        for symbol in table.iter(file.endian) {
-            self.add(file, &symbol, false, options, text);
-        }
-    }
-
-    fn add<H: FileHeader<Endian = Endianness>>(
-        &mut self,
-        file: &File<'_, H>,
-        symbol: &RawSymbol<'_>,
-        dynamic: bool,
-        options: &ParseOptions,
-        text: &mut Text,
-    ) {
-        self.signs.look(symbol.name, symbol.is_undefined());
-        if self.symbols.len() < options.most_items {
-            self.symbols
-                .push(symbols::report(file, symbol, dynamic, text));
-        } else {
-            self.left_out += 1;
-        }
-    }
-
-    fn complain(&self, most_items: usize, warnings: &mut Warnings) {
-        if self.left_out > 0 {
-            warnings.add(format!(
-                "symbols end after {most_items}, {} more were left out",
-                self.left_out
-            ));
-        }
-    }
-}
-
-/// Whether other files can use a symbol that is defined here.
-fn is_exported(symbol: &RawSymbol<'_>) -> bool {
-    // The type says nothing: `_DYNAMIC_LINKING` of MIPS is a global section.
-    !matches!(symbol.visibility, elf::STV_HIDDEN | elf::STV_INTERNAL)
-}
-
-/// Arrays of functions that run before and after the program.
-#[derive(Debug, Clone, Copy, Default)]
-struct Arrays {
-    preinit: Table,
-    init: Table,
-    fini: Table,
-}
-
-impl Arrays {
-    /// By the dynamic segment, or by the sections of a static file.
-    fn find<H: FileHeader<Endian = Endianness>>(file: &File<'_, H>, dynamic: &Dynamic<'_>) -> Self {
-        if dynamic.present {
-            return Self {
-                preinit: dynamic.preinit_array,
-                init: dynamic.init_array,
-                fini: dynamic.fini_array,
-            };
-        }
-        let array = |kind: elf::SectionType| {
-            let section: Option<&RawSection> = file.section_of_kind(kind);
-            section.map_or(Table::default(), |section| Table {
-                address: section.address,
-                size: section.size,
-            })
-        };
-        Self {
-            preinit: array(elf::SHT_PREINIT_ARRAY),
-            init: array(elf::SHT_INIT_ARRAY),
-            fini: array(elf::SHT_FINI_ARRAY),
-        }
-    }
-
-    fn all(&self) -> [Table; 3] {
-        [self.preinit, self.init, self.fini]
-    }
-
-    /// Functions that run early, and those that run late, in order.
-    fn functions<H: FileHeader<Endian = Endianness>>(
-        &self,
-        file: &File<'_, H>,
-        dynamic: &Dynamic<'_>,
-        relocations: &Relocations,
-    ) -> (Vec<Location>, Vec<Location>) {
-        let mut early = Vec::new();
-        let mut late = Vec::new();
-        self.read(file, self.preinit, relocations, &mut early);
-        early.extend(dynamic.init.map(|address| location(file, address)));
-        self.read(file, self.init, relocations, &mut early);
-        self.read(file, self.fini, relocations, &mut late);
-        late.reverse();
-        late.extend(dynamic.fini.map(|address| location(file, address)));
-        (early, late)
-    }
-
-    fn read<H: FileHeader<Endian = Endianness>>(
-        &self,
-        file: &File<'_, H>,
-        array: Table,
-        relocations: &Relocations,
-        functions: &mut Vec<Location>,
-    ) {
-        let word_size = file.word_size();
-        let bytes = file.bytes_from(array.address).unwrap_or_default();
-        let size = usize::try_from(array.size).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..size).unwrap_or(bytes);
-        // 0 and -1 are fillers in arrays of old start files.
-        let minus_one = if file.is_64() {
-            u64::MAX
-        } else {
-            u32::MAX.into()
-        };
-        let words = bytes.chunks_exact(word_size as usize).take(MOST_FUNCTIONS);
-        for (index, word) in words.enumerate() {
-            let at = array.address.wrapping_add(index as u64 * word_size);
-            let stored = file.word(word).unwrap_or_default();
-            let address = relocations.value(at).unwrap_or(stored);
-            if address != 0 && address != minus_one {
-                functions.push(location(file, address));
-            }
-        }
-    }
 }

@@ -11,6 +11,9 @@ use object::read::elf::{FileHeader, Rel, Rela, Relr};
 use super::dynamic::{Dynamic, Table};
 use super::file::{File, table_in};
 
+/// More entries of a table than this are counted, but not looked at.
+const MOST_WALKED: usize = 1 << 24;
+
 /// What the relocations say.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relocations {
@@ -139,7 +142,7 @@ impl Relocations {
         if is_rela {
             let mips64el = machine == elf::EM_MIPS && file.is_64() && endian == Endianness::Little;
             let entries = table_in::<H::Rela>(bytes);
-            for entry in entries {
+            for entry in entries.iter().take(MOST_WALKED) {
                 let addend: i64 = entry.r_addend(endian).into();
                 let raw = Raw {
                     offset: entry.r_offset(endian).into(),
@@ -152,7 +155,7 @@ impl Relocations {
             entries.len() as u64
         } else {
             let entries = table_in::<H::Rel>(bytes);
-            for entry in entries {
+            for entry in entries.iter().take(MOST_WALKED) {
                 let raw = Raw {
                     offset: entry.r_offset(endian).into(),
                     kind: entry.r_type(endian).0,

@@ -54,6 +54,19 @@ impl RawSymbol<'_> {
 }
 
 impl<'d, S: Sym<Endian = Endianness>> SymbolTable<'d, S> {
+    /// The table with so many entries at most, which is said when it had more.
+    pub(super) fn first(self, most: usize, what: &str, warnings: &mut Warnings) -> Self {
+        let Some(symbols) = self
+            .symbols
+            .get(..most)
+            .filter(|kept| kept.len() < self.symbols.len())
+        else {
+            return self;
+        };
+        warnings.add(format!("{what} end after {most} of {}", self.symbols.len()));
+        Self { symbols, ..self }
+    }
+
     /// All symbols but the first, which is empty by definition.
     pub(super) fn iter(
         &self,
