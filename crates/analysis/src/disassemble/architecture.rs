@@ -63,13 +63,13 @@ impl Architecture {
         let family = match image.architecture.as_str() {
             "x86" | "x86-64" => Family::X86,
             "arm" => Family::Arm,
-            "aarch64" => Family::Aarch64,
-            "mips" => Family::Mips,
-            "powerpc" => Family::Powerpc,
-            "riscv" => Family::Riscv,
+            "aarch64" | "aarch64-32" => Family::Aarch64,
+            "mips" | "mips64" => Family::Mips,
+            "powerpc" | "powerpc64" => Family::Powerpc,
+            "riscv" | "riscv32" | "riscv64" => Family::Riscv,
             "s390x" => Family::S390x,
             "m68k" => Family::M68k,
-            "sparc" => Family::Sparc,
+            "sparc" | "sparc64" => Family::Sparc,
             _ => return None,
         };
         // A 32-bit file can hold 64-bit code: the x32 ABI does.
@@ -87,7 +87,7 @@ impl Architecture {
         })
     }
 
-    /// The name that reports use: `x86`, `x86-64`, `arm`, …
+    /// The family's name, with the width for x86 only: `x86`, `x86-64`, `arm`, …
     pub const fn name(self) -> &'static str {
         match self.family {
             Family::X86 if self.bits == 64 => "x86-64",

@@ -85,7 +85,7 @@ impl Decoder {
     /// byte: what cannot be decoded is skipped by one unit, and said.
     pub fn decode<'a>(&'a self, bytes: &'a [u8], address: u64) -> Decode<'a> {
         let source = match &self.engine {
-            Engine::X86(bits) => Source::X86(x86::decoder(*bits, bytes, address)),
+            Engine::X86(bits) => Source::X86(Box::new(x86::decoder(*bits, bytes, address))),
             // Fails when memory is out only; everything is undecodable then.
             Engine::Capstone(capstone) => {
                 Source::Capstone(capstone.disasm_iter(bytes, address).ok())
@@ -149,7 +149,8 @@ pub struct Decode<'a> {
 }
 
 enum Source<'a> {
-    X86(iced_x86::Decoder<'a>),
+    // An order of magnitude larger than the other.
+    X86(Box<iced_x86::Decoder<'a>>),
     Capstone(Option<DisasmIter<'a, 'a>>),
 }
 
