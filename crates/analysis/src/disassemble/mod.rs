@@ -1,0 +1,135 @@
+//! Disassembly: a bounded listing of instructions from a place in a file, for
+//! x86, ARM, AArch64, MIPS, PowerPC, RISC-V, s390x, m68k and SPARC. Called by
+//! the tool of the same name; [`Decoder`] is the cheaper base of whatever has
+//! to walk through much code.
+//!
+//! A listing is linear: it follows no jump, and it does not tell code from
+//! data except where ARM's mapping symbols do. What cannot be decoded becomes
+//! an item of its own and decoding goes on behind it.
+
+mod architecture;
+mod decoder;
+mod flow;
+mod listing;
+mod place;
+mod start;
+mod symbols;
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use architecture::{Architecture, Family};
+pub use decoder::{Decode, Decoded, Decoder, Flow, Unsupported};
+pub use start::StartError;
+
+use crate::Warnings;
+use crate::binary::{Endian, Image, Location};
+
+/// Most instructions of one listing.
+pub const MOST_INSTRUCTIONS: u32 = 10_000;
+
+/// What to disassemble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Where to begin.
+    pub at: Start,
+    /// How many instructions, 1 to [`MOST_INSTRUCTIONS`]; others are taken to
+    /// the nearer end of that range.
+    pub count: u32,
+    /// At most so many bytes.
+    pub bytes: Option<u64>,
+    /// The instruction set, instead of that of the image; needed where there
+    /// is no image.
+    pub architecture: Option<Architecture>,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At an offset in the file.
+    Offset(u64),
+    /// At a virtual address; bit 0 set means Thumb on ARM.
+    Address(u64),
+    /// At a symbol or export.
+    Symbol(String),
+    /// At the entry point, or at the start of the code where there is none.
+    Entry,
+}
+
+/// A listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disassembly {
+    /// The instruction set: `x86-64`, `arm`, …
+    pub architecture: String,
+    /// Width of an address in bits.
+    pub bits: u8,
+    /// The order of bytes.
+    pub endian: Endian,
+    /// The mode of the processor at the start: `32-bit`, `64-bit`, `thumb`, …
+    pub mode: String,
+    /// Where the listing begins.
+    pub start: Location,
+    /// The symbol there.
+    pub symbol: Option<String>,
+    /// The instructions, one behind the other.
+    pub instructions: Vec<Instruction>,
+    /// What was strange.
+    pub warnings: Warnings,
+    /// Why it ends.
+    pub stopped: Stopped,
+    /// Where it goes on, unless the bytes are at their end.
+    pub next: Option<Location>,
+}
+
+/// Why a listing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// As many instructions as were asked for.
+    Count,
+    /// As many bytes as were asked for.
+    Bytes,
+    /// The section or segment has no more bytes.
+    EndOfSection,
+    /// The file has no more bytes.
+    EndOfFile,
+}
+
+/// An instruction, or bytes that are none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// Its virtual address.
+    pub address: u64,
+    /// Its offset in the file.
+    pub offset: u64,
+    /// Its bytes in file order, in lowercase hexadecimal.
+    pub bytes: String,
+    /// Its name with prefixes; `.byte` where nothing could be decoded, `.word`
+    /// for data among ARM code.
+    pub mnemonic: String,
+    /// Its operands.
+    pub operands: String,
+    /// What it does to the flow of control.
+    pub kind: Flow,
+    /// Where a direct call or jump goes, or which data at a fixed address it
+    /// refers to.
+    pub target: Option<u64>,
+    /// The name of the symbol at the target.
+    pub symbol: Option<String>,
+}
+
+/// Disassembles. Whatever is wrong with the file ends up in the warnings; only
+/// a start that cannot be found is an error.
+pub fn disassemble(
+    data: &[u8],
+    binary: Option<&Image>,
+    request: &Request,
+) -> Result<Disassembly, StartError> {
+    let mut warnings = Warnings::default();
+    let begin = start::resolve(data, binary, request, &mut warnings)?;
+    listing::list(data, binary, request, &begin, warnings)
+}
