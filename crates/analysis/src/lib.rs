@@ -16,7 +16,9 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod binary;
+pub mod capabilities;
 pub mod disassemble;
+pub mod iocs;
 
 mod warnings;
 
