@@ -114,7 +114,7 @@ fn map_and_wait(context: &mut Context<'_>, files: &[OwnedFd]) -> Vec<u8> {
     };
     loop {
         context.progress(None, "mapped");
-        black_box(mapping.as_slice().last());
+        black_box(mapping.as_slice().last().copied());
         mapping.release(0..mapping.size());
     }
 }
@@ -149,7 +149,9 @@ fn send(what: &str) -> Vec<u8> {
             let body = [0, 0];
             let packet = [frame(1, 4, 2, 1), body.to_vec()].concat();
             for _ in 0..1000 {
-                rustix::net::send(socket, &packet, SendFlags::empty()).ok();
+                let slices = [std::io::IoSlice::new(&packet)];
+                let mut none = SendAncillaryBuffer::default();
+                sendmsg(socket, &slices, &mut none, SendFlags::empty()).ok();
             }
             return b"flooded".to_vec();
         }

@@ -23,6 +23,8 @@ use crate::outcome::{Limit, Outcome, Signal, Usage};
 
 /// A worker that has hung up is dead or about to be; its end is near.
 const END_IS_NEAR: Duration = Duration::from_secs(1);
+/// See [`exchange`].
+const A_MOMENT: Duration = Duration::from_millis(250);
 /// Progress frames that a worker may send at once and then for every second;
 /// ours sends ten a second.
 const PROGRESS_BURST: u64 = 100;
@@ -171,12 +173,18 @@ enum Happening {
 }
 
 /// Gives the worker the job and waits for its end, at most until `deadline`.
+///
+/// A worker that was killed from outside while it was idle may die with the job
+/// already taken off its socket by the kernel. A kill within a moment of the
+/// handing over is taken for that, if `forgiving`.
 pub(super) async fn exchange(
     mut worker: Worker,
     job: &Job,
     cancel: &CancellationToken,
     deadline: Pin<&mut Sleep>,
+    forgiving: bool,
 ) -> Attempt {
+    let given = Instant::now();
     worker.jobs += 1;
     worker.affinity = job.affinity.or(worker.affinity);
     let happening = tokio::select! {
@@ -205,6 +213,7 @@ pub(super) async fn exchange(
         Happening::Cancelled => Some(WorkOutcome::Cancelled),
         Happening::Deadline => Some(WorkOutcome::TimedOut),
     };
+    let hung_up_after = given.elapsed();
     let life = Arc::clone(&worker.life);
     let before = worker.reported;
     if outcome.is_none() {
@@ -213,6 +222,10 @@ pub(super) async fn exchange(
     }
     drop(worker);
     let end = life.ended().await;
+    let killed = Ok(Outcome::Signaled(Signal(libc::SIGKILL)));
+    if outcome.is_none() && forgiving && end.outcome == killed && hung_up_after < A_MOMENT {
+        return Attempt::NotTaken;
+    }
     Attempt::Ended {
         outcome: outcome.unwrap_or_else(|| outcome_of(&end, !job.files.is_empty())),
         usage: Usage {
@@ -232,12 +245,14 @@ fn outcome_of(end: &End, has_files: bool) -> WorkOutcome {
     match ending {
         Some(Outcome::LimitExceeded(Limit::Memory)) => WorkOutcome::MemoryLimit,
         // A single allocation beyond the ceiling fails before any watcher can
-        // see it, and the allocator's last words say so.
+        // see it, and the allocator's last words say so (a hint on backtraces
+        // may follow them).
         Some(Outcome::Signaled(Signal(libc::SIGABRT)))
             if message
                 .lines()
-                .last()
-                .is_some_and(|line| line.starts_with("memory allocation of ")) =>
+                .rev()
+                .take(2)
+                .any(|line| line.starts_with("memory allocation of ")) =>
         {
             WorkOutcome::MemoryLimit
         }
@@ -444,7 +459,10 @@ mod tests {
     fn a_death_is_named_by_its_cause() {
         let abort = Outcome::Signaled(Signal(libc::SIGABRT));
         assert_eq!(
-            died(abort, "memory allocation of 100 bytes failed\n"),
+            died(
+                abort,
+                "memory allocation of 100 bytes failed\nnote: a hint\n"
+            ),
             WorkOutcome::MemoryLimit
         );
         assert_eq!(

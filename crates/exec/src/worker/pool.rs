@@ -225,7 +225,7 @@ impl WorkerPool {
                 Ok(worker) => worker,
                 Err(outcome) => return Ok(work(outcome, usage, started, retried)),
             };
-            match exchange(worker, &job, cancel, deadline.as_mut()).await {
+            match exchange(worker, &job, cancel, deadline.as_mut(), dead == 0).await {
                 Attempt::NotTaken => {
                     dead += 1;
                     if dead > MOST_DEAD {

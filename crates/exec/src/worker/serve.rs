@@ -20,6 +20,9 @@ use super::{Progress, SOCKET};
 /// The shortest time between two progress messages of a job.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// The stack of the thread that runs handlers.
+const STACK: usize = 16 << 20;
+
 /// What a handler knows of its job, besides payload and files.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -81,7 +84,7 @@ impl Context<'_> {
 /// what it likes from job to job (compiled rules, say), as long as no job can
 /// see what another was about.
 pub fn serve(
-    mut handler: impl FnMut(&mut Context<'_>, &[u8], Vec<OwnedFd>) -> Vec<u8>,
+    mut handler: impl FnMut(&mut Context<'_>, &[u8], Vec<OwnedFd>) -> Vec<u8> + Send,
 ) -> ExitCode {
     // SAFETY: whoever starts a worker hands it this descriptor; should it not
     // be open after all, the first call says so, and nothing else has been
@@ -91,6 +94,32 @@ pub fn serve(
         note("a worker is started by the server, not by hand");
         return ExitCode::from(2);
     };
+    // A thread, because only there the standard library can tell a stack
+    // overflow (for the first one it would have to read `/proc`), and because
+    // its stack has the same size everywhere. It inherits the confinement.
+    let served = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("worker".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || work(&mut incoming, &mut handler))
+            .map(std::thread::ScopedJoinHandle::join)
+    });
+    match served {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(_) => {
+            note("a worker has no memory for its stack");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does one job after the other until the pool hangs up.
+fn work(
+    incoming: &mut Incoming<'_>,
+    handler: &mut impl FnMut(&mut Context<'_>, &[u8], Vec<OwnedFd>) -> Vec<u8>,
+) {
+    let socket = incoming.socket;
     let mut before = usage();
     while let Some(Taken {
         header,
@@ -117,7 +146,6 @@ pub fn serve(
         };
         context.send(kind, [user, system, now.2, reply.len() as u64], body);
     }
-    ExitCode::SUCCESS
 }
 
 /// The frames from the pool.
@@ -147,6 +175,10 @@ impl<'a> Incoming<'a> {
         let found = if setup.numbers[0] == 0 {
             Found::switched_off()
         } else {
+            // Both are read from the system once and remembered, which has to
+            // be before there is no system to be read.
+            let _page = rustix::param::page_size();
+            let _now = monotonic();
             lock_down()
         };
         let body = postcard::to_allocvec(&found).ok()?;

@@ -219,8 +219,8 @@ async fn a_worker_killed_while_busy_is_a_crash() {
     pool.assert_works("warm").await;
     let killing = async {
         pool.until("busy", |stats| stats.busy == 1).await;
-        // It may not have read the job yet, which would be no crash.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Earlier it would be taken for a worker that was killed while idle.
+        tokio::time::sleep(Duration::from_millis(400)).await;
         for pid in pool.processes() {
             kill(pid);
         }

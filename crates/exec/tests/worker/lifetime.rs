@@ -219,9 +219,9 @@ async fn ten_thousand_jobs_leave_no_trace() {
     });
     pool.until("both", |stats| stats.idle == 2).await;
     let this = std::process::id();
-    let before = processes::open_descriptors(this);
     let file = tempfile::tempfile().unwrap();
     file.set_len(5000).unwrap();
+    let before = processes::open_descriptors(this);
     let mut jobs = JoinSet::new();
     for number in 0..JOBS {
         let pool = pool.pool.clone();
