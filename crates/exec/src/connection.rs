@@ -142,6 +142,7 @@ fn setup(config: &EngineConfig) -> Setup {
         sandbox,
         containment,
         max_in_flight,
+        max_workers,
         scratch_root,
         readable,
         cgroup_parent,
@@ -149,7 +150,7 @@ fn setup(config: &EngineConfig) -> Setup {
     Setup {
         sandbox: *sandbox,
         containment: *containment,
-        max_in_flight: u32::try_from(max_in_flight.get()).unwrap_or(u32::MAX),
+        places: u32::try_from(max_in_flight.get().saturating_add(*max_workers)).unwrap_or(u32::MAX),
         scratch_root: Raw::path(scratch_root),
         readable: readable.iter().map(|path| Raw::path(path)).collect(),
         cgroup_parent: cgroup_parent.as_deref().map(Raw::path),

@@ -39,6 +39,15 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// A launcher that has not killed a run by so long after the grace never will.
 const KILL_TIME: Duration = Duration::from_secs(10);
 
+/// Which places a run takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Those of the runs in flight.
+    Transient,
+    /// Those of workers, which stay.
+    Resident,
+}
+
 /// Runs `command`; `reader` sees what happens on the way: both streams when it
 /// takes events, the standard output when it is a function.
 pub(crate) async fn drive(
@@ -46,6 +55,7 @@ pub(crate) async fn drive(
     command: Command,
     cancel: &CancellationToken,
     reader: Reader<'_>,
+    stay: Stay,
 ) -> Result<Finished, ExecError> {
     let Command {
         program,
@@ -69,10 +79,14 @@ pub(crate) async fn drive(
             limit: MAX_DESCRIPTORS - 4,
         });
     }
+    let slots = match stay {
+        Stay::Transient => &engine.slots,
+        Stay::Resident => &engine.residents,
+    };
     let _slot = tokio::select! {
         biased;
         () = cancel.cancelled() => return Ok(never_ran()),
-        slot = engine.slots.acquire() => slot.expect("the semaphore is never closed"),
+        slot = slots.acquire() => slot.expect("the semaphore is never closed"),
     };
     // Not earlier: waiting runs must not hold descriptors.
     let (mut out, out_theirs) = Output::open(Which::Stdout, stdout)?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::Command;
 use crate::connection::Connection;
-use crate::drive::drive;
+use crate::drive::{Stay, drive};
 use crate::error::{ExecError, StartError};
 use crate::launcher::system_directories;
 use crate::mechanisms::{Containment, Mechanisms};
@@ -51,6 +51,9 @@ pub struct EngineConfig {
     pub containment: Option<Containment>,
     /// Runs in progress at one time; further ones wait.
     pub max_in_flight: NonZeroUsize,
+    /// Worker processes that pools on this engine may have together; they do
+    /// not count among the runs in flight.
+    pub max_workers: usize,
     /// Where scratch directories are made.
     pub scratch_root: PathBuf,
     /// What every confined child may read, besides its own program and files.
@@ -70,6 +73,7 @@ impl EngineConfig {
             sandbox: SandboxMode::default(),
             containment: None,
             max_in_flight: NonZeroUsize::new(5).expect("five is not zero"),
+            max_workers: 64,
             scratch_root: scratch_root.into(),
             readable: system_directories(),
             cgroup_parent: None,
@@ -81,7 +85,7 @@ impl EngineConfig {
 /// ends when the last of them is dropped.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {
@@ -94,6 +98,7 @@ impl Engine {
         Ok(Self {
             inner: Arc::new(Inner {
                 slots: Semaphore::new(config.max_in_flight.get()),
+                residents: Semaphore::new(config.max_workers),
                 connection: Mutex::new(connection),
                 names: AtomicU64::new(0),
                 config,
@@ -121,7 +126,14 @@ impl Engine {
         command: Command,
         cancel: &CancellationToken,
     ) -> Result<Finished, ExecError> {
-        drive(&self.inner, command, cancel, Reader::Nobody).await
+        drive(
+            &self.inner,
+            command,
+            cancel,
+            Reader::Nobody,
+            Stay::Transient,
+        )
+        .await
     }
 
     /// Runs a command to its end and shows `on_stdout` its standard output,
@@ -137,7 +149,8 @@ impl Engine {
         cancel: &CancellationToken,
         on_stdout: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Finished, ExecError> {
-        drive(&self.inner, command, cancel, Reader::Function(on_stdout)).await
+        let reader = Reader::Function(on_stdout);
+        drive(&self.inner, command, cancel, reader, Stay::Transient).await
     }
 
     /// The blocking twin of [`Engine::run`], for callers without a runtime.
@@ -176,7 +189,8 @@ impl Engine {
         let inner = Arc::clone(&self.inner);
         let mut task = JoinSet::new();
         task.spawn(async move {
-            let result = drive(&inner, command, &cancel, Reader::Events(&sink)).await;
+            let reader = Reader::Events(&sink);
+            let result = drive(&inner, command, &cancel, reader, Stay::Transient).await;
             let last = result.map(|finished| Event::Exit(Box::new(finished)));
             sink.send(last).await.ok();
         });
@@ -190,8 +204,11 @@ impl Engine {
 /// What the clones of an engine share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    config: EngineConfig,
+    pub(crate) config: EngineConfig,
     pub(crate) slots: Semaphore,
+    /// Places of workers, apart from the runs in flight: a worker stays for
+    /// hours, and must neither wait behind runs nor keep one waiting.
+    pub(crate) residents: Semaphore,
     /// Replaced when its launcher has died. A `std` mutex: it is held for a
     /// clone or a replacement, never across an await.
     connection: Mutex<Arc<Connection>>,

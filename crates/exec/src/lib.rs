@@ -24,6 +24,7 @@
 //! | `pump`, `capture` | what becomes of its bytes |
 //! | `connection`, `wire` | how engine and launcher talk |
 //! | `launcher` | the other process: containment, confinement, limits, ends |
+//! | `worker` | embedded engines in pooled processes |
 //! | `mechanisms` | which protections hold on this machine |
 //!
 //! How a program ended is a value ([`Outcome`]); an error means that there was
@@ -54,6 +55,7 @@
 //! ```
 
 pub mod launcher;
+pub mod worker;
 
 mod capture;
 mod command;
@@ -74,3 +76,4 @@ pub use error::{ExecError, SpawnError, StartError};
 pub use mechanisms::{Containment, Mechanism, Mechanisms};
 pub use outcome::{Finished, Leftovers, Limit, Outcome, Signal, Usage};
 pub use stream::{Event, Running};
+pub use worker::{Job, PoolConfig, PoolError, PoolStats, Work, WorkOutcome, WorkerPool};

@@ -61,7 +61,8 @@ impl Raw {
 pub(crate) struct Setup {
     pub(crate) sandbox: SandboxMode,
     pub(crate) containment: Option<Containment>,
-    pub(crate) max_in_flight: u32,
+    /// Runs and workers that can be there at one time.
+    pub(crate) places: u32,
     /// This engine's own directory for scratch directories.
     pub(crate) scratch_root: Raw,
     pub(crate) readable: Vec<Raw>,

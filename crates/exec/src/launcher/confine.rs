@@ -79,7 +79,7 @@ impl Landlock {
                 AccessFs::ReadFile | AccessFs::WriteFile,
             ))?;
         }
-        for handed in access.handed {
+        for handed in access.handed.iter().filter(|file| has_path(file)) {
             rules = rules.add_rule(PathBeneath::new(handed, BitFlags::from(AccessFs::ReadFile)))?;
         }
         if let Some((scratch, _)) = &access.scratch {
@@ -202,6 +202,13 @@ pub(crate) fn system_directories() -> Vec<PathBuf> {
     .iter()
     .map(PathBuf::from)
     .collect()
+}
+
+/// Whether Landlock can have a rule for it: a socket is beneath no directory,
+/// and can't be opened again by a path either.
+fn has_path(descriptor: impl AsFd) -> bool {
+    rustix::fs::fstat(descriptor)
+        .is_ok_and(|stat| !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_socket())
 }
 
 /// Whether `descriptor` may be handed on: anything but a directory, through

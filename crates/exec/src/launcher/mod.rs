@@ -31,7 +31,7 @@ mod seccomp;
 mod serve;
 mod supervisor;
 mod survey;
-mod sys;
+pub(crate) mod sys;
 mod watch;
 
 pub(crate) use confine::system_directories;
@@ -148,7 +148,7 @@ fn launch(control: OwnedFd, setup: &Setup, namespaces: &Namespaces, isolated: bo
         return NO_PROC;
     }
     if isolated {
-        namespaces::cap_processes(setup.max_in_flight);
+        namespaces::cap_processes(setup.places);
     }
     match survey::bring_up(control, setup, namespaces, isolated) {
         Ok(Some(launcher)) => {

@@ -83,7 +83,7 @@ pub(super) fn bring_up(
         containment,
         tree: tree.filter(|_| containment == Containment::Cgroup),
         scratch,
-        places: setup.max_in_flight as usize,
+        places: setup.places as usize,
     })
     .map(Some)
 }

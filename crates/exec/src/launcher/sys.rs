@@ -225,14 +225,14 @@ pub(super) fn wait_for_signal(signals: &[i32]) -> i32 {
 }
 
 /// A `prctl` whose arguments are plain numbers.
-pub(super) fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
+pub(crate) fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
     // SAFETY: the options used in this crate take numbers only.
     check(unsafe { libc::prctl(option, value, 0, 0, 0) }.into()).map(drop)
 }
 
 /// Gives up all capabilities but `keep` (one of the first 32, or none), which
 /// the program started next has as well.
-pub(super) fn keep_capability(keep: Option<u32>) -> io::Result<()> {
+pub(crate) fn keep_capability(keep: Option<u32>) -> io::Result<()> {
     let mask = keep.map_or(0, |number| 1 << number);
     set_capabilities(mask)?;
     if let Some(number) = keep {
@@ -286,7 +286,7 @@ fn set_capabilities(keep: u32) -> io::Result<()> {
 }
 
 /// The version of Landlock that the kernel offers; 0 for none.
-pub(super) fn landlock_version() -> u32 {
+pub(crate) fn landlock_version() -> u32 {
     const VERSION: libc::c_ulong = 1;
     // SAFETY: with this flag the kernel reads no attributes.
     let version = unsafe {
