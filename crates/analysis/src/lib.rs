@@ -16,6 +16,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod binary;
+pub mod strings;
 
 mod warnings;
 
