@@ -16,6 +16,8 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod binary;
+pub mod entropy;
+pub mod hashes;
 pub mod strings;
 
 mod warnings;

@@ -304,7 +304,7 @@ fn text_is_decoded() {
     let text = |bytes: &[u8], encoding| {
         let mut all = Vec::new();
         scan(bytes, &options(&[encoding], 2), |found| {
-            all.push(found.text())
+            all.push(found.text());
         });
         all
     };
