@@ -18,7 +18,10 @@
 pub mod binary;
 pub mod capabilities;
 pub mod disassemble;
+pub mod entropy;
+pub mod hashes;
 pub mod iocs;
+pub mod strings;
 
 mod warnings;
 
