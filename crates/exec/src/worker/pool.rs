@@ -297,9 +297,10 @@ impl WorkerPool {
         }
     }
 
-    /// Takes no more jobs, lets those in progress go on for `grace`, kills what
-    /// is left, and returns when no worker is alive. Jobs that still wait get
-    /// [`PoolError::ShutDown`].
+    /// Takes no more jobs, and lets those in progress go on for `grace`. When
+    /// they are done by then, no worker is alive on return; otherwise the
+    /// launcher has been told to kill the rest, whose jobs end as
+    /// [`WorkOutcome::Crashed`]. Jobs that still wait get [`PoolError::ShutDown`].
     pub async fn shut_down(&self, grace: Duration) {
         let (idle, waiters) = {
             let mut state = self.shared.state();
