@@ -102,7 +102,7 @@ async fn measure(directory: &Path, jobs: usize) {
     println!("|---|---|---|---|---|");
     let single = pool(&engine, 1);
     ready(&single, 1).await;
-    for (name, payload, file) in [("empty", "", None), ("file, summed", "sum", Some(&file))] {
+    for (name, payload, file) in [("empty", "", None), ("file, mapped", "map", Some(&file))] {
         let measured = tokio::task::JoinSet::from_iter([{
             let (pool, never) = (single.clone(), never.clone());
             let file = file.map(|file| file.try_clone().expect("a descriptor is free"));

@@ -42,6 +42,7 @@ fn handle(context: &mut Context<'_>, payload: &[u8], files: Vec<OwnedFd>) -> Vec
         "hold" => hold(argument.parse().unwrap_or(0)),
         "overflow" => overflow(0).to_string().into_bytes(),
         "sum" => sum(&files).to_string().into_bytes(),
+        "map" => map(&files),
         "map-and-wait" => map_and_wait(context, &files),
         "thread" => std::thread::spawn(|| b"thread".to_vec())
             .join()
@@ -105,6 +106,14 @@ fn sum(files: &[OwnedFd]) -> u64 {
         }
     }
     sum
+}
+
+/// Maps a file and reads its first byte.
+fn map(files: &[OwnedFd]) -> Vec<u8> {
+    let Some(Ok(mapping)) = files.first().map(Mapping::of) else {
+        return b"no file".to_vec();
+    };
+    mapping.as_slice().first().copied().into_iter().collect()
 }
 
 /// Reads a file again and again, so that somebody can make it shorter.

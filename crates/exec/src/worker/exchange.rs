@@ -138,15 +138,11 @@ impl fmt::Display for Crash {
 
 /// How one try ended.
 #[derive(Debug)]
-pub(super) enum Attempt {
-    Ended {
-        outcome: WorkOutcome,
-        usage: Usage,
-        /// The worker, where it may take another job.
-        worker: Option<Worker>,
-    },
-    /// The worker was dead already: it never read the job.
-    NotTaken,
+pub(super) struct Tried {
+    pub(super) outcome: WorkOutcome,
+    pub(super) usage: Usage,
+    /// The worker, where it may take another job.
+    pub(super) worker: Option<Worker>,
 }
 
 /// Why there is no reply.
@@ -176,14 +172,15 @@ enum Happening {
 ///
 /// A worker that was killed from outside while it was idle may die with the job
 /// already taken off its socket by the kernel. A kill within a moment of the
-/// handing over is taken for that, if `forgiving`.
+/// handing over is taken for that, if `forgiving`. `None`: the worker was dead
+/// already, and the job has not been touched.
 pub(super) async fn exchange(
     mut worker: Worker,
     job: &Job,
     cancel: &CancellationToken,
     deadline: Pin<&mut Sleep>,
     forgiving: bool,
-) -> Attempt {
+) -> Option<Tried> {
     let given = Instant::now();
     worker.jobs += 1;
     worker.affinity = job.affinity.or(worker.affinity);
@@ -201,13 +198,13 @@ pub(super) async fn exchange(
                 Reply::Done(bytes) => WorkOutcome::Done(bytes),
                 Reply::TooLarge(size) => WorkOutcome::ReplyTooLarge(size),
             };
-            return Attempt::Ended {
+            return Some(Tried {
                 outcome,
                 usage,
                 worker: Some(worker),
-            };
+            });
         }
-        Happening::Said(Err(Fault::NotTaken)) => return Attempt::NotTaken,
+        Happening::Said(Err(Fault::NotTaken)) => return None,
         Happening::Said(Err(Fault::HungUp)) => None,
         Happening::Said(Err(Fault::Misbehaved(how))) => Some(WorkOutcome::Misbehaved(how)),
         Happening::Cancelled => Some(WorkOutcome::Cancelled),
@@ -224,9 +221,9 @@ pub(super) async fn exchange(
     let end = life.ended().await;
     let killed = Ok(Outcome::Signaled(Signal(libc::SIGKILL)));
     if outcome.is_none() && forgiving && end.outcome == killed && hung_up_after < A_MOMENT {
-        return Attempt::NotTaken;
+        return None;
     }
-    Attempt::Ended {
+    Some(Tried {
         outcome: outcome.unwrap_or_else(|| outcome_of(&end, !job.files.is_empty())),
         usage: Usage {
             user: end.usage.user.saturating_sub(before.user),
@@ -235,7 +232,7 @@ pub(super) async fn exchange(
             ..Usage::default()
         },
         worker: None,
-    }
+    })
 }
 
 /// What the death of a worker means for its job.

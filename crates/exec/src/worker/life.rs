@@ -293,6 +293,10 @@ fn receive_hello(socket: impl AsFd, packet: &mut [u8]) -> rustix::io::Result<(us
         &mut control,
         RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC,
     )?;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum is rustix's; descriptors from a worker are closed here"
+    )]
     let pid = control.drain().find_map(|ancillary| match ancillary {
         RecvAncillaryMessage::ScmCredentials(who) => {
             u32::try_from(who.pid.as_raw_nonzero().get()).ok()

@@ -127,7 +127,7 @@ mod tests {
         let mapping = Mapping::of(&file).unwrap();
         assert_eq!(mapping.size(), bytes.len());
         assert_eq!(mapping.as_slice(), bytes);
-        for range in [0..10, 5000..100_000, 0..usize::MAX, 9..3, 400_000..500_000] {
+        for range in [0..10, 5000..100_000, 0..usize::MAX, 9..9, 400_000..500_000] {
             mapping.release(range);
             assert_eq!(mapping.as_slice(), bytes);
         }

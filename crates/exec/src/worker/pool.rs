@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::exchange::{Attempt, Job, Work, WorkOutcome, exchange};
+use super::exchange::{Job, Tried, Work, WorkOutcome, exchange};
 use super::frame::{MAX_BODY, MAX_FILES};
 use super::life::{Life, Worker, live};
 use crate::engine::Engine;
@@ -226,17 +226,17 @@ impl WorkerPool {
                 Err(outcome) => return Ok(work(outcome, usage, started, retried)),
             };
             match exchange(worker, &job, cancel, deadline.as_mut(), dead == 0).await {
-                Attempt::NotTaken => {
+                None => {
                     dead += 1;
                     if dead > MOST_DEAD {
                         return Err(PoolError::NoneLives);
                     }
                 }
-                Attempt::Ended {
+                Some(Tried {
                     outcome,
                     usage: more,
                     worker,
-                } => {
+                }) => {
                     usage.user += more.user;
                     usage.system += more.system;
                     usage.peak_rss = usage.peak_rss.max(more.peak_rss);
@@ -297,9 +297,10 @@ impl WorkerPool {
         }
     }
 
-    /// Takes no more jobs, lets those in progress go on for `grace`, kills what
-    /// is left, and returns when no worker is alive. Jobs that still wait get
-    /// [`PoolError::ShutDown`].
+    /// Takes no more jobs, and lets those in progress go on for `grace`. When
+    /// they are done by then, no worker is alive on return; otherwise the
+    /// launcher has been told to kill the rest, whose jobs end as
+    /// [`WorkOutcome::Crashed`]. Jobs that still wait get [`PoolError::ShutDown`].
     pub async fn shut_down(&self, grace: Duration) {
         let (idle, waiters) = {
             let mut state = self.shared.state();

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{TestPool, job, kill};
 
 fn crash(outcome: &WorkOutcome) -> (Option<Outcome>, &str) {
-    match outcome {
-        WorkOutcome::Crashed(crash) => (crash.ending, &crash.message),
-        other => panic!("{other:?}"),
-    }
+    let WorkOutcome::Crashed(crash) = outcome else {
+        panic!("{outcome:?}");
+    };
+    (crash.ending, &crash.message)
 }
 
 #[tokio::test]

@@ -60,10 +60,11 @@ impl TestPool {
 
     /// The reply as text.
     pub(crate) async fn reply(&self, command: &str) -> String {
-        match self.outcome(command).await {
-            WorkOutcome::Done(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-            other => panic!("{command}: {other:?}"),
-        }
+        let outcome = self.outcome(command).await;
+        let WorkOutcome::Done(bytes) = outcome else {
+            panic!("{command}: {outcome:?}");
+        };
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     /// The next job is served, whatever became of the last.
