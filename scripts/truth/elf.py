@@ -36,7 +36,7 @@ def sections(path, truth, image):
         # SHF_ALLOC, SHF_WRITE, SHF_EXECINSTR
         yield "section_permissions", item, permissions(theirs["flags"], 2, 1, 4), ours["permissions"]
         # `None` here is their 0 for no bytes.
-        if theirs["entropy"] is not None or ours["entropy"] is not None:
+        if theirs["entropy"] is not None or ours["entropy"] != None:
             # Both are sums of floating-point numbers.
             expected, got = theirs["entropy"] or 0, ours["entropy"] or 0
             yield "section_entropy", item, expected, expected if abs(expected - got) < 1e-4 else got

@@ -34,7 +34,7 @@ def image(item, theirs, ours):
         ("flags", theirs["flags"], details["flags"]),
         ("commands", theirs["commands"], [command["name"] for command in details["commands"]]),
         ("libraries", theirs["libraries"], ours["libraries"]),
-        ("entry", theirs["entry"], entry and entry["address"]),
+        ("entry", theirs["entry"], entry["address"] if entry else None),
         ("uuid", theirs["uuid"], details["uuid"]),
         ("code_signature", theirs["code_signature"], ours["security"]["signed"]),
         ("function_starts", len(theirs["function_starts"]), details["function_starts"]),
@@ -47,7 +47,7 @@ def image(item, theirs, ours):
         yield "section", f"{item}: {name}", (
             name, section["addr"], None if empty else section["offset"], section["size"]
         ), (mine["name"], mine["address"], None if empty else mine["offset"] - ours["offset"], mine["virtual_size"])
-        if section["entropy"] is not None and mine["entropy"] is not None:
+        if section["entropy"] is not None and mine["entropy"] != None:
             # Both are sums of floating-point numbers.
             expected, got = section["entropy"], mine["entropy"]
             yield "section_entropy", f"{item}: {name}", expected, expected if abs(expected - got) < 1e-4 else got

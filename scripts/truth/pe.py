@@ -90,7 +90,7 @@ def resources(path, truth, pe):
 
     expected = [(label(one["type"]), label(one["name"]), one["lang"], one["size"], one["rva"]) for one in truth]
     got = [
-        (one["kind"], one["name"] if one["name"] is not None else label(one["id"]),
+        (one["kind"], one["name"] if one["name"] != None else label(one["id"]),
          one["language"], one["size"], one["rva"])
         for one in pe["resources"]
     ]
@@ -100,7 +100,7 @@ def resources(path, truth, pe):
 def extras(path, truth, image, pe):
     rich = pe["rich_header"]
     theirs = truth["rich_header"]
-    yield "rich_present", path, theirs["present"], rich is not None
+    yield "rich_present", path, theirs["present"], rich != None
     yield "rich_hash", path, theirs["hash"], rich and rich["hash"]
     # Theirs are the bytes of the file.
     yield "rich_key", path, theirs["key"], rich and rich["key"].to_bytes(4, "little").hex()
@@ -114,7 +114,7 @@ def extras(path, truth, image, pe):
     yield "overlay", path, (truth["overlay"]["offset"], truth["overlay"]["size"]), (overlay["offset"], overlay["size"])
     security = truth["security_dir"]
     yield "security_dir", path, (security["offset"], security["size"]), directory(pe, "SECURITY")
-    yield "dotnet", path, truth["dotnet"], pe["dotnet"] is not None
+    yield "dotnet", path, truth["dotnet"], pe["dotnet"] != None
     strings = {one["key"]: one["value"] for one in pe["version"]["strings"]} if pe["version"] else {}
     for key in sorted(truth["version_info"].keys() | strings.keys()):
         yield "version_info", f"{path}: {key}", truth["version_info"].get(key), strings.get(key)

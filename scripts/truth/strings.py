@@ -16,17 +16,14 @@ RUNS = {
     "b4": ("utf-16be", 4),
     "S4": ("8-bit", 4),
 }
-ENOUGH = 1 << 31
-ESCAPE = re.compile(r"\\(?:t|\\|x([0-9a-f]{2})|u\{([0-9a-f]+)\})")
+ENOUGH = 100_000_000
+# Control characters from 0x7f on, and those that change the direction of text;
+# a backslash is itself otherwise.
+ESCAPE = re.compile(r"\\(?:x(7f|[89][0-9a-f])|u\{([0-9a-f]+)\})")
 
 
 def _unescape(text):
-    def character(match):
-        if match[1] or match[2]:
-            return chr(int(match[1] or match[2], 16))
-        return "\t" if match[0] == "\\t" else "\\"
-
-    return ESCAPE.sub(character, text)
+    return ESCAPE.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
 
 
 def _strings(run, path, encoding, min_length):

@@ -17,12 +17,17 @@
 
 pub mod binary;
 pub mod capabilities;
+pub mod carve;
 pub mod disassemble;
 pub mod entropy;
 pub mod hashes;
+pub mod identify;
 pub mod iocs;
 pub mod strings;
+pub mod yara;
 
+#[cfg(test)]
+mod mutation_tests;
 mod warnings;
 
 pub use warnings::Warnings;

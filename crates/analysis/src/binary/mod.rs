@@ -8,7 +8,7 @@ mod density;
 pub mod elf;
 pub mod macho;
 #[cfg(test)]
-mod mutate;
+pub(crate) mod mutate;
 pub mod options;
 pub mod pe;
 pub mod report;

@@ -14,15 +14,15 @@ const NASTY: [&[u8]; 8] = [
 
 /// A generator of pseudo-random numbers (xorshift64*).
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
     /// A number below a limit, which is not 0.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -32,7 +32,7 @@ impl Random {
 
 /// The sample with some damage: flipped bits, overwritten bytes, a lost end.
 /// Half of it hits the `hot` places.
-pub(super) fn mutate(sample: &[u8], hot: &[usize], random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutate(sample: &[u8], hot: &[usize], random: &mut Random) -> Vec<u8> {
     let mut bytes = sample.to_vec();
     for _ in 0..=random.below(6) {
         let mut at = random.below(bytes.len());

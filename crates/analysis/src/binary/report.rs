@@ -250,7 +250,8 @@ pub enum Binding {
     Other,
 }
 
-/// Mitigations. `None`: the format has no such thing.
+/// Mitigations. `None`: the format has no such thing, or it means nothing for
+/// this kind of file (a library is never a position-independent executable).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Security {
     /// Memory for data is not executable (NX, DEP, no executable stack).

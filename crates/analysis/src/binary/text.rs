@@ -11,7 +11,7 @@ use crate::Warnings;
 /// A longer name is cut. Mangled C++ names of some thousand bytes are real.
 const LONGEST: usize = 16 << 10;
 /// What all names of a small file together may hold, in bytes.
-const LEAST_TOTAL: usize = 16 << 20;
+const LEAST_TOTAL: usize = 1 << 20;
 /// What all names of any file together may hold, in bytes.
 const MOST_TOTAL: usize = 1 << 30;
 

@@ -50,27 +50,20 @@ pub struct HashReport {
     /// Size of the file in bytes.
     pub size: u64,
     /// 32 lowercase hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub md5: Option<String>,
     /// 40 lowercase hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
     /// 64 lowercase hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// 128 lowercase hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
     /// 8 lowercase hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub crc32: Option<String>,
     /// Block size, signature, and signature of the double block size, with
     /// colons between. Absent for files of 192 GiB and more.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ssdeep: Option<String>,
     /// `T1` and 70 uppercase hexadecimal digits. Absent for files of less than
     /// 50 bytes, of 4 GiB and more, and for those too uniform to be compared.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tlsh: Option<String>,
 }
 
@@ -252,10 +245,9 @@ mod tests {
     fn a_report_survives_json() {
         let report = hash(b"abc", &[Algorithm::Md5]);
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(
-            json,
-            r#"{"size":3,"md5":"900150983cd24fb0d6963f7d28e17f72"}"#
-        );
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["md5"], "900150983cd24fb0d6963f7d28e17f72");
+        assert!(value["sha1"].is_null(), "{json}");
         assert_eq!(serde_json::from_str::<HashReport>(&json).unwrap(), report);
     }
 }

@@ -21,7 +21,7 @@ mod versions;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};

@@ -24,7 +24,7 @@ fn details_of(image: &Image) -> &ElfDetails {
 
 /// A big-endian file of 32 bits for MIPS: a header, one program header, and
 /// three section headers, the last of which has their names.
-fn small_big_endian() -> Vec<u8> {
+pub(crate) fn small_big_endian() -> Vec<u8> {
     let mut file = b"\x7fELF\x01\x02\x01\0".to_vec();
     file.resize(16, 0);
     let short = |file: &mut Vec<u8>, value: u16| file.extend(value.to_be_bytes());

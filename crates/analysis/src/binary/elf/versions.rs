@@ -64,6 +64,11 @@ impl<'d> Versions<'d> {
     /// The version of the dynamic symbol with an index.
     pub(super) fn of(&self, symbol: usize) -> Option<Version<'d>> {
         let index = self.indices.get(symbol)?.get(self.endian) & elf::VERSYM_VERSION;
+        // 0 and 1 are local and global, without a version. The definition with
+        // index 1 has the name of the file.
+        if index <= elf::VER_NDX_GLOBAL.0 {
+            return None;
+        }
         let version = self.by_index.get(usize::from(index))?;
         (!version.name.is_empty()).then_some(*version)
     }
@@ -152,4 +157,42 @@ fn walk<'d, T: pod::Pod + 'd>(
         table = rest;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_two_indices_are_no_versions() {
+        let own = Version {
+            name: b"libown.so.1",
+            library: b"",
+        };
+        let libc = Version {
+            name: b"GLIBC_2.34",
+            library: b"libc.so.6",
+        };
+        let versions = Versions {
+            indices: table_in(&[0, 0, 1, 0, 2, 0x80, 9, 0]),
+            by_index: vec![own, own, libc],
+            ..Versions::default()
+        };
+        let names: Vec<_> = (0..5)
+            .map(|symbol| versions.of(symbol).map(|version| version.name))
+            .collect();
+        assert_eq!(names, [None, None, Some(&b"GLIBC_2.34"[..]), None, None]);
+    }
+
+    #[test]
+    fn chains_go_forward_and_end() {
+        let mut seen = 0;
+        let table = [1; 3 * size_of::<Vernaux<Endianness>>()];
+        let walked = walk::<Vernaux<Endianness>>(&table, 1000, |_, _| {
+            seen += 1;
+            1
+        });
+        assert!(!walked);
+        assert_eq!(seen, 2 * size_of::<Vernaux<Endianness>>() + 1);
+    }
 }

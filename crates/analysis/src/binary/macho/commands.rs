@@ -62,6 +62,9 @@ pub(super) struct Commands<'d> {
 /// means; real programs have some hundreds at most.
 const MOST_DYLIBS: usize = 4096;
 
+/// Real images have some dozens, file sets some hundreds.
+const MOST_COMMANDS: u32 = 1 << 14;
+
 /// What a reader of commands carries.
 pub(super) struct Reader<'r, 'd> {
     pub(super) data: &'d [u8],
@@ -93,6 +96,12 @@ impl<'d> Reader<'_, 'd> {
         let mut offset = self.base.saturating_add(start as u64);
         commands.ends = (start as u64).saturating_add(claimed as u64);
         for number in 0..count {
+            if number >= MOST_COMMANDS {
+                self.warnings.add(format!(
+                    "load commands end after {MOST_COMMANDS} of {count}"
+                ));
+                break;
+            }
             let head = pod::from_bytes::<macho::LoadCommand<Endianness>>(left);
             let Ok((head, _)) = head else {
                 self.warnings.add(format!(

@@ -16,7 +16,7 @@ mod trie;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use object::Endianness;
 use object::macho::{self, MachHeader32, MachHeader64};

@@ -6,7 +6,12 @@ use crate::binary::parse as parse_any;
 
 /// A program of 64 bits: two segments, a library, an entry point, a symbol
 /// table of three, an export trie, bind opcodes and a signature.
-fn program() -> Vec<u8> {
+pub(crate) fn program() -> Vec<u8> {
+    build(false)
+}
+
+/// The same with chained fixups instead of opcodes, if so wanted.
+fn build(chained: bool) -> Vec<u8> {
     let mut commands: Vec<Vec<u8>> = Vec::new();
     let name = |text: &str| {
         let mut bytes = text.as_bytes().to_vec();
@@ -71,10 +76,15 @@ fn program() -> Vec<u8> {
         0xb,
         words(&[0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     );
-    command(
-        0x8000_0022,
-        words(&[0, 0, 0xa60, 0x20, 0, 0, 0, 0, 0xa80, 0x20]),
-    );
+    if chained {
+        command(0x8000_0034, words(&[0x900, 83]));
+        command(0x8000_0033, words(&[0xa80, 0x20]));
+    } else {
+        command(
+            0x8000_0022,
+            words(&[0, 0, 0xa60, 0x20, 0, 0, 0, 0, 0xa80, 0x20]),
+        );
+    }
     command(0x1b, (0..16).collect());
     command(
         0x32,
@@ -91,7 +101,20 @@ fn program() -> Vec<u8> {
     ]));
     file.extend(commands.concat());
     file.resize(0x800, 0);
-    file.extend(longs(&[0x1_0000_0620]));
+    if chained {
+        // An initialiser and, in a chain, `_puts` and an address.
+        file.extend(longs(&[0x620, 1 << 63 | 2 << 51, 0x600]));
+        file.resize(0x900, 0);
+        file.extend(words(&[0, 32, 72, 76, 1, 1, 0, 0]));
+        // Two segments; the second has a page whose chain begins at 8.
+        file.extend(words(&[2, 0, 16, 0]));
+        file.extend(words(&[24, 6 << 16 | 0x1000, 0x1000, 0, 0, 8 << 16 | 1]));
+        // Library 1, and a name at 1.
+        file.extend(words(&[1 | 1 << 9]));
+        file.extend(b"\0_puts\0");
+    } else {
+        file.extend(longs(&[0x1_0000_0620]));
+    }
     file.resize(0xa00, 0);
     // `_main` and `_helper` are defined in section 1, `_puts` is not.
     for (name, kind, section, description, value) in [
@@ -115,7 +138,7 @@ fn program() -> Vec<u8> {
     file
 }
 
-fn universal(magic: u32, slices: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn universal(magic: u32, slices: &[&[u8]]) -> Vec<u8> {
     let mut file = magic.to_be_bytes().to_vec();
     file.extend((slices.len() as u32).to_be_bytes());
     let mut offset = 0x1000_u32;
@@ -201,6 +224,18 @@ fn a_program() {
 }
 
 #[test]
+fn chained_fixups_say_the_same_as_opcodes() {
+    let (old, _) = check(&build(false));
+    let (new, warnings) = check(&build(true));
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(new[0].imports, old[0].imports);
+    assert_eq!(new[0].exports, old[0].exports);
+    assert_eq!(new[0].early_code, old[0].early_code);
+    // The two links of the chain.
+    assert_eq!(new[0].relocations, 2);
+}
+
+#[test]
 fn universal_files_have_several_images() {
     let one = program();
     let (images, warnings) = check(&universal(0xcafe_babe, &[&one, &one]));
@@ -270,14 +305,20 @@ fn a_cut_file_has_what_is_left() {
 #[test]
 fn damage_never_panics() {
     let one = program();
-    let both = universal(0xcafe_babe, &[&one, &one]);
+    let chained = build(true);
+    let both = universal(0xcafe_babe, &[&one, &chained]);
     let mut random = Random::new(0xf00d);
     let mut images = 0;
     for (sample, hot, rounds) in [
         (
             &one,
             vec![0, 0x20, 0x100, 0x200, 0x300, 0xa00, 0xa60, 0xa80],
-            6000,
+            3000,
+        ),
+        (
+            &chained,
+            vec![0, 0x20, 0x300, 0x800, 0x900, 0x920, 0x930],
+            3000,
         ),
         (&both, vec![0, 8, 0x1000], 500),
     ] {

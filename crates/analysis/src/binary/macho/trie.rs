@@ -38,6 +38,9 @@ pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> 
     let mut seen = HashSet::from([0]);
     let mut stack = vec![(0, Vec::new())];
     let mut bytes = 0_usize;
+    // Said once each: there can be one for every two bytes.
+    let mut bad_node = None;
+    let mut bad_branch = None;
     // Nodes may overlap, but those of a real trie don't.
     let mut budget = trie.len().saturating_mul(2);
     while let Some((offset, name)) = stack.pop() {
@@ -46,7 +49,7 @@ pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> 
             break;
         }
         let Some(node) = Node::read(trie, offset) else {
-            warnings.add(format!("export trie has a bad node at 0x{offset:x}"));
+            bad_node.get_or_insert(offset);
             continue;
         };
         budget = budget.saturating_sub(node.size);
@@ -58,7 +61,7 @@ pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> 
         for (edge, child) in node.children {
             let length = name.len().saturating_add(edge.len());
             if length > LONGEST || !seen.insert(child) {
-                warnings.add(format!("export trie has a bad branch to 0x{child:x}"));
+                bad_branch.get_or_insert(child);
                 continue;
             }
             // What a node itself takes counts too, names may be empty.
@@ -72,6 +75,12 @@ pub(super) fn walk<'d>(trie: &'d [u8], most: usize, warnings: &mut Warnings) -> 
         if let Some(terminal) = node.terminal {
             exports.extend(export(name, terminal));
         }
+    }
+    if let Some(offset) = bad_node {
+        warnings.add(format!("export trie has a bad node at 0x{offset:x}"));
+    }
+    if let Some(offset) = bad_branch {
+        warnings.add(format!("export trie has a bad branch to 0x{offset:x}"));
     }
     exports
 }

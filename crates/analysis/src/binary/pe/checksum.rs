@@ -4,20 +4,25 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::layout::{Directory, bytes, hex, u32_at};
+use super::layout::{Directory, bytes, u32_at};
+use crate::binary::text::hexadecimal;
+
+/// Larger files are not summed: a second or two. Windows runs none above 4 GB.
+pub(super) const MOST_SUMMED: usize = 2 << 30;
 
 /// The checksum of a PE file as `CheckSumMappedFile` computes it: the 16-bit
 /// one's complement sum of the file without the checksum field at `field`,
 /// plus the file's size.
-pub(super) fn pe_checksum(data: &[u8], field: u64) -> u32 {
-    let mut sum: u64 = data
-        .chunks(2)
-        .map(|pair| match *pair {
-            [low, high] => u64::from(u16::from_le_bytes([low, high])),
-            [low] => u64::from(low),
-            _ => 0,
-        })
-        .sum();
+pub(super) fn pe_checksum(data: &[u8], field: u64) -> Option<u32> {
+    if data.len() > MOST_SUMMED {
+        return None;
+    }
+    let words = data.chunks_exact(2);
+    let rest = words.remainder().first().copied().unwrap_or(0);
+    let mut sum = words
+        .filter_map(|word| Some(u64::from(u16::from_le_bytes(word.try_into().ok()?))))
+        .sum::<u64>()
+        + u64::from(rest);
     // Take the field's own words out again. It may begin at an odd offset.
     let begin = usize::try_from(field).unwrap_or(usize::MAX);
     for position in begin..begin.saturating_add(4) {
@@ -28,7 +33,7 @@ pub(super) fn pe_checksum(data: &[u8], field: u64) -> u32 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     let size = u32::try_from(data.len() & 0xffff_ffff).unwrap_or(u32::MAX);
-    u32::try_from(sum).unwrap_or(0).wrapping_add(size)
+    Some(u32::try_from(sum).unwrap_or(0).wrapping_add(size))
 }
 
 /// The SHA-256 over what Authenticode signs ("Windows Authenticode Portable
@@ -40,6 +45,9 @@ pub(super) fn authentihash(
     wide: bool,
     security: Option<Directory>,
 ) -> Option<String> {
+    if data.len() > MOST_SUMMED {
+        return None;
+    }
     let checksum = optional_offset.checked_add(64)?;
     let entry = optional_offset.checked_add(if wide { 144 } else { 128 })?;
     let end = data.len() as u64;
@@ -58,36 +66,12 @@ pub(super) fn authentihash(
     ] {
         hash.update(bytes(data, from, to.checked_sub(from)?)?);
     }
-    Some(hex(&hash.finalize()))
+    Some(hexadecimal(&hash.finalize()))
 }
 
 /// MD5 in lowercase hexadecimal.
 pub(super) fn md5(data: &[u8]) -> String {
-    hex(&Md5::digest(data))
-}
-
-/// Shannon entropy in bits per byte; `None` of nothing.
-pub(super) fn entropy(data: &[u8]) -> Option<f64> {
-    if data.is_empty() {
-        return None;
-    }
-    let mut counts = [0_u64; 256];
-    for byte in data {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
-        }
-    }
-    let total = data.len() as f64;
-    let sum: f64 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = *count as f64 / total;
-            share * share.log2()
-        })
-        .sum();
-    // `-0.0` of a run of one byte would look odd.
-    Some((-sum).max(0.0))
+    hexadecimal(&Md5::digest(data))
 }
 
 /// The Rich header's checksum: the sum of the DOS header's and program's bytes,
@@ -109,4 +93,46 @@ pub(super) fn rich_checksum(data: &[u8], offset: usize, entries: &[(u32, u32)]) 
 /// The 32-bit values of some bytes; a rest is left out.
 pub(super) fn words(data: &[u8]) -> impl Iterator<Item = u32> {
     data.chunks_exact(4).filter_map(|word| u32_at(word, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_leaves_its_own_field_out() {
+        let mut data: Vec<u8> = (0..101).collect();
+        let sum = pe_checksum(&data, 10);
+        data[10..14].fill(0xff);
+        assert_eq!(pe_checksum(&data, 10), sum);
+        data[9] ^= 1;
+        assert_ne!(pe_checksum(&data, 10), sum);
+        // Words 0x0201 and 3, with a size of 3 bytes and a field outside.
+        assert_eq!(pe_checksum(&[1, 2, 3], 100), Some(0x204 + 3));
+        // The carry comes round.
+        assert_eq!(pe_checksum(&[0xff, 0xff, 1, 0], 100), Some(1 + 4));
+    }
+
+    #[test]
+    fn what_a_signature_changes_is_not_signed() {
+        let mut data: Vec<u8> = (0..=255).cycle().take(1024).collect();
+        let security = Directory {
+            rva: 1000,
+            size: 20,
+        };
+        let hash = authentihash(&data, 0x98, true, Some(security)).expect("a hash");
+        data[0x98 + 64] ^= 1;
+        data[0x98 + 144] ^= 1;
+        data[1010] ^= 1;
+        assert_eq!(
+            authentihash(&data, 0x98, true, Some(security)),
+            Some(hash.clone())
+        );
+        data[1022] ^= 1;
+        assert_ne!(authentihash(&data, 0x98, true, Some(security)), Some(hash));
+        // A directory within the headers, or none of the file there.
+        let within = Directory { rva: 1, size: 1 };
+        assert_eq!(authentihash(&data, 0x98, true, Some(within)), None);
+        assert_eq!(authentihash(&[], 0x98, true, None), None);
+    }
 }

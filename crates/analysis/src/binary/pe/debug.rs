@@ -6,19 +6,18 @@ use object::{LittleEndian as LE, pe, pod};
 
 use super::details::{CodeView, DebugEntry};
 use super::headers::Headers;
-use super::layout::{Layout, bytes, lossy, u16_at, u32_at, until_nul};
+use super::layout::{Layout, bytes, lossy, u16_at, u32_at};
 use super::words;
 use crate::Warnings;
 use crate::binary::ParseOptions;
-
-/// Longer paths are cut; Windows allows 32,767 UTF-16 units at most.
-const LONGEST_PATH: usize = 4096;
+use crate::binary::text::{Text, hexadecimal, until_nul};
 
 /// The entries, and the extended DLL characteristics among them.
 pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    text: &mut Text,
     warnings: &mut Warnings,
 ) -> (Vec<DebugEntry>, Option<u32>) {
     let Some(directory) = headers.directory(pe::IMAGE_DIRECTORY_ENTRY_DEBUG) else {
@@ -54,10 +53,10 @@ pub(super) fn read(
                 extended = u32_at(content, 0).or(extended);
             }
             let codeview = (kind == pe::IMAGE_DEBUG_TYPE_CODEVIEW)
-                .then(|| codeview(content))
+                .then(|| codeview(content, text))
                 .flatten();
             DebugEntry {
-                kind: words::constant(kind, "IMAGE_DEBUG_TYPE_"),
+                kind: words::debug_type(kind),
                 timestamp: entry.time_date_stamp.get(LE),
                 rva: entry.address_of_raw_data.get(LE),
                 offset: entry.pointer_to_raw_data.get(LE),
@@ -82,7 +81,7 @@ fn content<'a>(layout: &Layout<'a>, entry: &pe::ImageDebugDirectory) -> &'a [u8]
 }
 
 /// The link to a PDB: `RSDS`, GUID, age, path, or `NB10`, 0, time, age, path.
-fn codeview(data: &[u8]) -> Option<CodeView> {
+fn codeview(data: &[u8], text: &mut Text) -> Option<CodeView> {
     let (signature, age, path) = match data.get(..4)? {
         b"RSDS" => (guid(data.get(4..20)?)?, u32_at(data, 20)?, data.get(24..)?),
         b"NB10" => {
@@ -95,7 +94,7 @@ fn codeview(data: &[u8]) -> Option<CodeView> {
         format: lossy(data.get(..4)?),
         signature,
         age,
-        path: lossy(until_nul(path, LONGEST_PATH)),
+        path: text.own(until_nul(path)),
     })
 }
 
@@ -103,7 +102,7 @@ fn codeview(data: &[u8]) -> Option<CodeView> {
 /// bytes.
 fn guid(data: &[u8]) -> Option<String> {
     let (first, second, third) = (u32_at(data, 0)?, u16_at(data, 4)?, u16_at(data, 6)?);
-    let rest = super::layout::hex(data.get(8..16)?);
+    let rest = hexadecimal(data.get(8..16)?);
     let (fourth, fifth) = rest.split_at_checked(4)?;
     Some(format!(
         "{first:08x}-{second:04x}-{third:04x}-{fourth}-{fifth}"

@@ -31,7 +31,8 @@ pub struct PeDetails {
     /// VirusTotal compute it), in lowercase hexadecimal; `None` without imports.
     pub imphash: Option<String>,
     /// SHA-256 over what an Authenticode signature covers, in lowercase
-    /// hexadecimal. It identifies a file whether it is signed or not.
+    /// hexadecimal. It identifies a file whether it is signed or not; `None`
+    /// when the file has more than 2 GB or no optional header.
     pub authentihash_sha256: Option<String>,
     /// The name that the export directory gives the file.
     pub export_name: Option<String>,
@@ -82,8 +83,8 @@ pub struct OptionalHeader {
     pub dll_characteristic_names: Vec<String>,
     /// The checksum in the header; 0 when the linker wrote none.
     pub checksum: u32,
-    /// The checksum as the file is.
-    pub checksum_computed: u32,
+    /// The checksum as the file is; `None` when the file has more than 2 GB.
+    pub checksum_computed: Option<u32>,
     /// Size of the image in memory, in bytes.
     pub image_size: u32,
     /// Size of all headers in the file, in bytes.

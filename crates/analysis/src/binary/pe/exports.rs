@@ -6,19 +6,20 @@
 use object::{LittleEndian as LE, pe};
 
 use super::headers::Headers;
-use super::layout::{Layout, lossy, u16_at, u32_at};
-use super::symbols::ALL_NAMES;
+use super::layout::{Layout, u16_at, u32_at};
 use crate::Warnings;
+use crate::binary::text::Text;
 use crate::binary::{Export, ParseOptions};
 
-/// Longer names are cut. C++ and Rust come nowhere near it.
-const LONGEST_NAME: usize = 4096;
+/// Numbers of exports have 16 bits.
+const MOST_FUNCTIONS: u32 = 65_536;
 
 /// The exports and the name that the file gives itself.
 pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    text: &mut Text,
     warnings: &mut Warnings,
 ) -> (Vec<Export>, Option<String>) {
     let Some(directory) = headers.directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT) else {
@@ -44,9 +45,10 @@ pub(super) fn read(
             .unwrap_or_default()
     };
     let names_count = table.number_of_names.get(LE);
+    let functions_count = table.number_of_functions.get(LE).min(MOST_FUNCTIONS);
     let functions = array(
         table.address_of_functions.get(LE),
-        table.number_of_functions.get(LE),
+        functions_count,
         4,
         "addresses",
     );
@@ -59,51 +61,37 @@ pub(super) fn read(
     );
     let base = table.base.get(LE);
     let end = u64::from(rva) + u64::from(directory.size);
-    let export = |index: u32, name: Option<String>| {
+    let mut export = |index: u32, name: Option<u32>| {
         let place = usize::try_from(index).ok()?.checked_mul(4)?;
         let address = u32_at(functions, place).filter(|address| *address != 0)?;
-        // An address within the directory is that of a text: a forwarder.
-        let forward = (rva <= address && u64::from(address) < end)
-            .then(|| layout.text(address, LONGEST_NAME).map(lossy))
-            .flatten();
+        let mut own = |rva| layout.text(rva).map(|name| text.own(name));
         Some(Export {
-            name,
+            name: name.and_then(&mut own),
             ordinal: Some(base.wrapping_add(index)),
             address: layout.address(address),
-            forward,
+            // An address within the directory is that of a text.
+            forward: (rva <= address && u64::from(address) < end)
+                .then(|| own(address))
+                .flatten(),
         })
     };
     let mut exports = Vec::new();
-    let mut bytes = 0;
     let mut named = vec![false; functions.len() / 4];
-    let mut cut = false;
-    for (name, index) in names.chunks_exact(4).zip(indexes.chunks_exact(2)) {
+    let mut cut = names.len() / 4 > options.most_items;
+    let entries = names.chunks_exact(4).zip(indexes.chunks_exact(2));
+    for (name, index) in entries.take(options.most_items) {
         let index = u16_at(index, 0).unwrap_or(0);
-        let name = u32_at(name, 0)
-            .and_then(|name| layout.text(name, LONGEST_NAME))
-            .map(lossy);
-        if exports.len() >= options.most_items || bytes > ALL_NAMES {
-            cut = true;
-            break;
-        }
-        if let Some(found) = export(index.into(), name) {
-            bytes += found.name.as_ref().map_or(0, String::len);
-            bytes += found.forward.as_ref().map_or(0, String::len);
-            exports.push(found);
-        }
+        exports.extend(export(index.into(), u32_at(name, 0)));
         if let Some(named) = named.get_mut(usize::from(index)) {
             *named = true;
         }
     }
     for (index, _) in (0_u32..).zip(&named).filter(|(_, named)| !**named) {
-        if exports.len() >= options.most_items || bytes > ALL_NAMES {
+        if exports.len() >= options.most_items {
             cut = true;
             break;
         }
-        if let Some(found) = export(index, None) {
-            bytes += found.forward.as_ref().map_or(0, String::len);
-            exports.push(found);
-        }
+        exports.extend(export(index, None));
     }
     if cut {
         warnings.add(format!(
@@ -111,7 +99,8 @@ pub(super) fn read(
             exports.len()
         ));
     }
-    let own = layout.text(table.name.get(LE), LONGEST_NAME);
-    let own = own.filter(|name| table.name.get(LE) != 0 && !name.is_empty());
-    (exports, own.map(lossy))
+    let own = table.name.get(LE);
+    let own = (own != 0).then(|| layout.text(own)).flatten();
+    let own = own.filter(|name| !name.is_empty());
+    (exports, own.map(|name| text.own(name)))
 }

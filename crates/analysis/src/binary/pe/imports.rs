@@ -1,6 +1,7 @@
 //! Imports, at start and delayed, by name and by number. Called by
 //! [`parse`](super::parse).
 //!
+//! A number keeps its name beside it where that is known (`send` of Winsock).
 //! The directory's size is not looked at, as the loader doesn't either: the
 //! lists end at an empty entry, or where the file does.
 
@@ -9,14 +10,18 @@ use std::collections::HashSet;
 use object::{LittleEndian as LE, pe};
 
 use super::headers::Headers;
-use super::layout::{Layout, lossy, word_at};
+use super::layout::{Layout, word_at};
 use super::ordinals;
-use super::symbols::ALL_NAMES;
 use crate::Warnings;
+use crate::binary::text::Text;
 use crate::binary::{Import, ParseOptions};
 
-/// Longer names are cut. C++ and Rust come nowhere near it.
-const LONGEST_NAME: usize = 4096;
+/// How many bytes of names are looked at, with [`EACH`] for every one of them: a
+/// file can name the same ones again and again, and unreadable ones aren't even
+/// listed.
+const MOST_LOOKED_AT: usize = 64 << 20;
+/// The cost of a name beside its bytes.
+const EACH: usize = 64;
 /// So many unreadable names in a row mean that the table is no table.
 const MOST_BAD: usize = 64;
 /// So many libraries without a readable name mean that the list is no list.
@@ -30,13 +35,15 @@ pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    text: &mut Text,
     warnings: &mut Warnings,
 ) -> Vec<Import> {
     let mut reader = Reader {
         layout,
         most: options.most_items,
         imports: Vec::new(),
-        names: 0,
+        looked_at: 0,
+        text,
         warnings,
     };
     if let Some(directory) = headers.directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT) {
@@ -76,12 +83,13 @@ struct Reader<'r, 'a> {
     layout: &'r Layout<'a>,
     most: usize,
     imports: Vec<Import>,
-    /// Bytes of all names so far.
-    names: usize,
+    /// Bytes of names so far.
+    looked_at: usize,
+    text: &'r mut Text,
     warnings: &'r mut Warnings,
 }
 
-impl Reader<'_, '_> {
+impl<'a> Reader<'_, 'a> {
     fn at_start(&mut self, rva: u32) {
         if self.layout.tail(rva).is_empty() {
             self.warnings.add(format!(
@@ -185,14 +193,13 @@ impl Reader<'_, '_> {
 
     /// The name of a library.
     fn library(&mut self, rva: u32, descriptor: u32) -> Option<String> {
-        let name = self.layout.text(rva, LONGEST_NAME);
-        let name = name.filter(|name| is_name(name));
+        let name = self.name(rva);
         if name.is_none() {
             self.warnings.add(format!(
                 "import descriptor at RVA 0x{descriptor:x} names no library at RVA 0x{rva:x}"
             ));
         }
-        name.map(lossy)
+        name.map(|name| self.text.own(name))
     }
 
     /// Reads the imports of a library; whether there is room for more.
@@ -229,9 +236,7 @@ impl Reader<'_, '_> {
                 (name, None)
             };
             bad = 0;
-            self.names += name.as_ref().map_or(0, String::len);
-            self.names += table.library.as_ref().map_or(0, String::len);
-            if self.imports.len() >= self.most || self.names > ALL_NAMES {
+            if self.imports.len() >= self.most {
                 self.warnings.add(format!(
                     "imports were cut after {} (lookup table at RVA 0x{:x})",
                     self.imports.len(),
@@ -241,7 +246,10 @@ impl Reader<'_, '_> {
             }
             let slot = table.slots.wrapping_add(index.wrapping_mul(size));
             self.imports.push(Import {
-                library: table.library.clone(),
+                library: table
+                    .library
+                    .as_ref()
+                    .map(|library| self.text.own(library.as_bytes())),
                 name,
                 ordinal,
                 version: None,
@@ -257,10 +265,19 @@ impl Reader<'_, '_> {
     }
 
     /// The name of a function, behind the hint.
-    fn function(&self, rva: u64) -> Option<String> {
+    fn function(&mut self, rva: u64) -> Option<String> {
         let rva = u32::try_from(rva).ok()?.checked_add(2)?;
-        let name = self.layout.text(rva, LONGEST_NAME)?;
-        is_name(name).then(|| lossy(name))
+        self.name(rva).map(|name| self.text.own(name))
+    }
+
+    /// The bytes of a name, while names are looked at.
+    fn name(&mut self, rva: u32) -> Option<&'a [u8]> {
+        if self.looked_at > MOST_LOOKED_AT {
+            return None;
+        }
+        let name = self.layout.text(rva).unwrap_or_default();
+        self.looked_at += name.len() + EACH;
+        is_name(name).then_some(name)
     }
 }
 

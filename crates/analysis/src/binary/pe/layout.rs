@@ -10,6 +10,7 @@ use object::pe;
 use object::pod::{self, Pod};
 
 use crate::binary::Location;
+use crate::binary::text::until_nul;
 
 /// The loader rounds raw offsets down to this (Microsoft's PE format,
 /// "FileAlignment").
@@ -171,10 +172,10 @@ impl<'a> Layout<'a> {
         if self.wide { 8 } else { 4 }
     }
 
-    /// The string at an RVA without its NUL; what is longer than `most` is cut.
-    pub(super) fn text(&self, rva: u32, most: usize) -> Option<&'a [u8]> {
+    /// The string at an RVA without its NUL; a very long one is cut.
+    pub(super) fn text(&self, rva: u32) -> Option<&'a [u8]> {
         let tail = self.tail(rva);
-        (!tail.is_empty()).then(|| until_nul(tail, most))
+        (!tail.is_empty()).then(|| until_nul(tail))
     }
 }
 
@@ -216,12 +217,6 @@ pub(super) fn bytes(data: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
     Some(tail.get(..size).unwrap_or(tail))
 }
 
-/// Bytes up to a NUL, or to `most`.
-pub(super) fn until_nul(data: &[u8], most: usize) -> &[u8] {
-    let window = data.get(..most).unwrap_or(data);
-    window.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
 /// A little-endian 16-bit value.
 pub(super) fn u16_at(data: &[u8], offset: usize) -> Option<u16> {
     let found = data.get(offset..offset.checked_add(2)?)?;
@@ -258,11 +253,47 @@ pub(super) fn lossy_utf16(bytes: &[u8]) -> String {
     String::from_utf16_lossy(&units)
 }
 
-/// Lowercase hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::LittleEndian as LE;
+    use object::{U16, U32};
+
+    fn section(address: u32, virtual_size: u32, offset: u32, size: u32) -> pe::ImageSectionHeader {
+        pe::ImageSectionHeader {
+            name: *b".test\0\0\0",
+            virtual_size: U32::new(LE, virtual_size),
+            virtual_address: U32::new(LE, address),
+            size_of_raw_data: U32::new(LE, size),
+            pointer_to_raw_data: U32::new(LE, offset),
+            pointer_to_relocations: U32::new(LE, 0),
+            pointer_to_linenumbers: U32::new(LE, 0),
+            number_of_relocations: U16::new(LE, 0),
+            number_of_linenumbers: U16::new(LE, 0),
+            characteristics: U32::new(LE, pe::SectionFlags(0)),
+        }
+    }
+
+    #[test]
+    fn addresses_become_offsets_as_the_loader_maps_them() {
+        let data = vec![7; 0x1000];
+        let sections = [
+            // Out of order, at an odd offset, reaching into the next one.
+            section(0x3000, 0x1000, 0x800, 0x200),
+            section(0x1000, 0x3000, 0x4ff, 0x400),
+        ];
+        let layout = Layout::new(&data, 0x40_0000, false, (0x1000, 0x200), &sections);
+        assert_eq!(layout.offset(0x1000), Some(0x400));
+        assert_eq!(layout.offset(0x3010), Some(0x810));
+        // In memory only.
+        assert_eq!(layout.offset(0x1400), None);
+        assert_eq!(layout.offset(0x3200), None);
+        // Headers, and nothing.
+        assert_eq!(layout.offset(0x3c), Some(0x3c));
+        assert_eq!(layout.offset(0xffff_fff0), None);
+        assert_eq!(layout.tail(0x31f0).len(), 0x10);
+        assert_eq!(layout.rva(0x40_1000), Some(0x1000));
+        assert_eq!(layout.rva(0x1000), None);
+        assert_eq!(layout.address(0xffff_ffff), 0x3f_ffff);
+    }
 }

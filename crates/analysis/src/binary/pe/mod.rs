@@ -1,5 +1,5 @@
 //! PE files: programs, libraries and drivers of Windows, EFI programs, .NET
-//! assemblies. [`parse`] puts together what the files beside this one read.
+//! assemblies. `parse` puts together what the files beside this one read.
 //!
 //! Written for files that lie: fixed records are those of `object`, but every
 //! walk over them is ours, since a report of what is readable is wanted where a
@@ -9,6 +9,8 @@
 //! Nothing is disassembled, verified (signatures) or unpacked here; DOS, NE and
 //! LE programs are only recognised.
 
+#[cfg(test)]
+mod builder;
 mod checksum;
 mod debug;
 mod details;
@@ -24,7 +26,7 @@ mod sections;
 mod symbols;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod version;
 mod words;
 
@@ -34,6 +36,8 @@ pub use details::*;
 
 use self::headers::Headers;
 use self::layout::Layout;
+use super::density::Density;
+use super::text::Text;
 use super::{Details, Endian, Format, Image, Import, ParseOptions, Security};
 use crate::Warnings;
 
@@ -65,12 +69,18 @@ pub(super) fn parse(data: &[u8], options: &ParseOptions, warnings: &mut Warnings
     let image_base = optional.map_or(0, |header| header.image_base);
     let layout = Layout::new(data, image_base, wide, alignments, &headers.sections);
 
-    let (sections, section_details) = sections::read(&layout, &headers, options, warnings);
-    let imports = imports::read(&layout, &headers, options, warnings);
-    let (exports, export_name) = exports::read(&layout, &headers, options, warnings);
+    let mut text = Text::new(data.len());
+    let mut density = Density::new(data.len(), options.entropy);
+    let budget = (&mut density, &mut text);
+    let (sections, section_details) = sections::read(&layout, &headers, options, budget, warnings);
+    let imports = imports::read(&layout, &headers, options, &mut text, warnings);
+    let (exports, export_name) = exports::read(&layout, &headers, options, &mut text, warnings);
+    let symbols = symbols::read(&layout, &headers, options, &mut text, warnings);
     let tls = tables::tls(&layout, &headers, options, warnings);
-    let resources = resources::read(&layout, &headers, options, warnings);
-    let (debug, extended) = debug::read(&layout, &headers, options, warnings);
+    let budget = (&mut density, &mut text);
+    let resources = resources::read(&layout, &headers, options, budget, warnings);
+    let version = version::version(&layout, &resources, options, &mut text, warnings);
+    let (debug, extended) = debug::read(&layout, &headers, options, &mut text, warnings);
     let load_config = tables::load_config(&layout, &headers, warnings);
     let signature = tables::signature(&layout, &headers, options, warnings);
     let entry_rva = optional.map_or(0, |header| header.report.entry_rva);
@@ -84,15 +94,17 @@ pub(super) fn parse(data: &[u8], options: &ParseOptions, warnings: &mut Warnings
         directories: headers.directories(),
         sections: section_details,
         imphash: imphash::imphash(&imports),
-        authentihash_sha256: checksum::authentihash(
-            data,
-            headers.offset.saturating_add(24),
-            wide,
-            headers.directory(pe::IMAGE_DIRECTORY_ENTRY_SECURITY),
-        ),
+        authentihash_sha256: optional.and_then(|_| {
+            checksum::authentihash(
+                data,
+                headers.offset.saturating_add(24),
+                wide,
+                headers.directory(pe::IMAGE_DIRECTORY_ENTRY_SECURITY),
+            )
+        }),
         export_name,
         rich_header: rich::read(data, headers.offset, warnings),
-        version: version::version(&layout, &resources, options, warnings),
+        version,
         manifest: version::manifest(&layout, &resources),
         exception_entries: tables::exceptions(&layout, &headers),
         dotnet: tables::dotnet(&layout, &headers, warnings),
@@ -102,6 +114,11 @@ pub(super) fn parse(data: &[u8], options: &ParseOptions, warnings: &mut Warnings
         load_config,
         signature,
     };
+    if data.len() > checksum::MOST_SUMMED {
+        warnings.add("the file is too large for its checksum and Authentihash to be computed");
+    }
+    text.finish(warnings);
+    density.finish(warnings);
     Some(Image {
         format: Format::Pe,
         architecture: words::architecture(headers.machine),
@@ -121,7 +138,7 @@ pub(super) fn parse(data: &[u8], options: &ParseOptions, warnings: &mut Warnings
         libraries: imports::libraries(&imports),
         imports,
         exports,
-        symbols: symbols::read(&layout, &headers, options, warnings),
+        symbols,
         relocations: tables::relocations(&layout, &headers, warnings),
         early_code: details
             .tls

@@ -45,6 +45,8 @@ pub(super) fn name(library: &str, ordinal: u16) -> Option<&'static str> {
         ("wsock32.dll", 1141) => Some("AcceptEx"),
         ("wsock32.dll", 1142) => Some("GetAcceptExSockaddrs"),
         ("wsock32.dll" | "ws2_32.dll", _) if !stable => None,
+        // These moved with the 64-bit versions.
+        ("oleaut32.dll", 144 | 145 | 151 | 300 | 301) => None,
         _ => imphash_name(library, ordinal),
     }
 }
@@ -225,6 +227,7 @@ mod tests {
         assert_eq!(imphash_name("mfc42.dll", 1), None);
         assert_eq!(name("wsock32.dll", 10), Some("inet_addr"));
         assert_eq!(name("ws2_32.dll", 24), None);
+        assert_eq!(name("oleaut32.dll", 144), None);
         assert_eq!(name("ws2_32.dll", 115), Some("WSAStartup"));
     }
 }

@@ -4,13 +4,13 @@
 
 use object::{LittleEndian as LE, pe};
 
-use super::checksum::entropy;
 use super::details::Resource;
 use super::headers::Headers;
 use super::layout::{Layout, bytes, lossy_utf16};
-use super::sections::READ_TIMES;
 use crate::Warnings;
 use crate::binary::ParseOptions;
+use crate::binary::density::Density;
+use crate::binary::text::Text;
 
 /// The levels are type, name, language; the loader looks no deeper.
 const LEVELS: usize = 3;
@@ -31,17 +31,20 @@ pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    budget: (&mut Density, &mut Text),
     warnings: &mut Warnings,
 ) -> Vec<Resource> {
     let Some(directory) = headers.directory(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
         return Vec::new();
     };
+    let (density, text) = budget;
     let mut walk = Walk {
         layout,
         root: directory.rva,
-        options,
+        most: options.most_items,
         visits: 0,
-        budget: (layout.data.len() as u64).saturating_mul(READ_TIMES),
+        density,
+        text,
         leaves: Vec::new(),
         warnings,
     };
@@ -52,11 +55,11 @@ pub(super) fn read(
 struct Walk<'w, 'a> {
     layout: &'w Layout<'a>,
     root: u32,
-    options: &'w ParseOptions,
+    most: usize,
     /// Entries seen so far: directories may be named again and again.
     visits: usize,
-    /// Bytes that may still be read for entropies.
-    budget: u64,
+    density: &'w mut Density,
+    text: &'w mut Text,
     leaves: Vec<Resource>,
     warnings: &'w mut Warnings,
 }
@@ -97,7 +100,7 @@ impl Walk<'_, '_> {
         path.push(offset);
         for entry in entries {
             self.visits += 1;
-            if self.visits > self.options.most_items {
+            if self.visits > self.most {
                 self.warnings.add(format!(
                     "resources at RVA 0x{:x} were cut after {} leaves",
                     self.root,
@@ -140,17 +143,16 @@ impl Walk<'_, '_> {
         let rva = entry.offset_to_data.get(LE);
         let size = entry.size.get(LE);
         let content = content(self.layout, rva, size);
-        let measured = self.options.entropy && content.len() as u64 <= self.budget;
-        if measured {
-            self.budget -= content.len() as u64;
-        }
+        let kind = labels.first().map(|label| self.kind(label));
+        let kind = kind.unwrap_or_default();
+        let entropy = self.density.of(content);
         let (name, id) = match labels.get(1) {
-            Some(Label::Name(name)) => (Some(name.clone()), None),
+            Some(Label::Name(name)) => (Some(self.text.own(name.as_bytes())), None),
             Some(Label::Id(id)) => (None, Some(*id)),
             None => (None, None),
         };
         self.leaves.push(Resource {
-            kind: labels.first().map(kind).unwrap_or_default(),
+            kind,
             name,
             id,
             language: match labels.get(2) {
@@ -161,23 +163,23 @@ impl Walk<'_, '_> {
             offset: self.layout.offset(rva),
             size,
             code_page: entry.code_page.get(LE),
-            entropy: measured.then(|| entropy(content)).flatten(),
+            entropy,
         });
+    }
+
+    /// The name of a type.
+    fn kind(&mut self, label: &Label) -> String {
+        match label {
+            Label::Name(name) => self.text.own(name.as_bytes()),
+            Label::Id(id) => u16::try_from(*id)
+                .ok()
+                .and_then(|id| pe::NAMES_RT.name(id))
+                .map_or_else(|| id.to_string(), ToOwned::to_owned),
+        }
     }
 }
 
 /// The bytes of a resource that the file has.
 pub(super) fn content<'a>(layout: &Layout<'a>, rva: u32, size: u32) -> &'a [u8] {
     bytes(layout.tail(rva), 0, size.into()).unwrap_or_default()
-}
-
-/// The name of a type.
-fn kind(label: &Label) -> String {
-    match label {
-        Label::Name(name) => name.clone(),
-        Label::Id(id) => u16::try_from(*id)
-            .ok()
-            .and_then(|id| pe::NAMES_RT.name(id))
-            .map_or_else(|| id.to_string(), ToOwned::to_owned),
-    }
 }

@@ -10,9 +10,13 @@ use crate::Warnings;
 /// `DanS`, little-endian.
 const DANS: u32 = 0x536e_6144;
 
+/// It stands behind the DOS program, which is short.
+const MOST_BEFORE: usize = 64 << 10;
+
 /// Finds and decodes it. `end` is the offset of the PE header.
 pub(super) fn read(data: &[u8], end: u64, warnings: &mut Warnings) -> Option<RichHeader> {
-    let end = usize::try_from(end).unwrap_or(usize::MAX).min(data.len());
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    let end = end.min(data.len()).min(MOST_BEFORE);
     let before = data.get(..end)?;
     // The last one: `Rich` may occur in the DOS program too.
     let rich = before.windows(4).rposition(|window| window == b"Rich")?;
@@ -51,4 +55,41 @@ pub(super) fn read(data: &[u8], end: u64, warnings: &mut Warnings) -> Option<Ric
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_hash_and_checksum() {
+        let entries = [(0x0101_520d, 7), (0x00ff_0001, 40)];
+        let start = 0x80;
+        let mut data = vec![0x90; start];
+        let key = rich_checksum(&data, start, &entries);
+        let mut clear = vec![DANS, 0, 0, 0];
+        clear.extend(entries.iter().flat_map(|(tool, count)| [*tool, *count]));
+        data.extend(clear.iter().flat_map(|word| (word ^ key).to_le_bytes()));
+        data.extend_from_slice(b"Rich");
+        data.extend_from_slice(&key.to_le_bytes());
+        let mut warnings = Warnings::default();
+        let found = read(&data, 0x1000, &mut warnings).expect("a Rich header");
+        assert!(found.checksum_valid);
+        assert_eq!(found.key, key);
+        assert_eq!(found.entries.len(), 2);
+        assert_eq!(found.entries[0].product, 0x101);
+        assert_eq!(found.entries[0].build, 0x520d);
+        assert_eq!(found.entries[1].count, 40);
+        let clear: Vec<u8> = clear.iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(found.hash, md5(&clear));
+        // A changed DOS program is told by the checksum.
+        data[0x40] = 0;
+        let found = read(&data, 0x1000, &mut warnings).expect("a Rich header");
+        assert!(!found.checksum_valid);
+        assert!(warnings.is_empty());
+        // Nothing begins before the end.
+        data[start] ^= 1;
+        assert_eq!(read(&data, 0x1000, &mut warnings), None);
+        assert_eq!(warnings.messages().len(), 1);
+    }
 }

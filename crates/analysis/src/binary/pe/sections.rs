@@ -3,54 +3,51 @@
 
 use object::{LittleEndian as LE, pe};
 
-use super::checksum::{entropy, md5};
+use super::checksum::md5;
 use super::details::SectionDetails;
 use super::headers::Headers;
-use super::layout::{Layout, bytes, lossy, raw_offset, until_nul};
+use super::layout::{Layout, bytes, raw_offset};
 use super::symbols::string_table_name;
 use super::words;
 use crate::Warnings;
+use crate::binary::density::Density;
+use crate::binary::text::{Text, until_nul};
 use crate::binary::{ParseOptions, Permissions, Range, Section};
-
-/// How many bytes are read for entropy and hashes, as a multiple of the file:
-/// sections may overlap, and 65,535 of them may each claim the whole file.
-pub(super) const READ_TIMES: u64 = 4;
 
 /// The sections in both reports' terms.
 pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    budget: (&mut Density, &mut Text),
     warnings: &mut Warnings,
 ) -> (Vec<Section>, Vec<SectionDetails>) {
-    let mut budget = (layout.data.len() as u64).saturating_mul(READ_TIMES);
+    let (density, text) = budget;
     let file_alignment = file_alignment(headers);
+    let mut cut = 0_usize;
     let mut sections = Vec::with_capacity(headers.sections.len());
     let mut details = Vec::with_capacity(headers.sections.len());
     for (index, header) in headers.sections.iter().enumerate() {
         let raw_size = u64::from(header.size_of_raw_data.get(LE));
         let pointer = u64::from(header.pointer_to_raw_data.get(LE));
-        let short_name = lossy(until_nul(&header.name, 8));
+        let short_name = text.own(until_nul(&header.name));
         let name = string_table_name(layout.data, headers, &header.name)
-            .unwrap_or_else(|| short_name.clone());
+            .map_or_else(|| short_name.clone(), |name| text.own(name));
         let offset = raw_offset(header, file_alignment);
-        let mut content = bytes(layout.data, offset, raw_size).unwrap_or_default();
+        let content = bytes(layout.data, offset, raw_size).unwrap_or_default();
         if (content.len() as u64) < raw_size {
-            let at = headers.sections_offset + index as u64 * 40;
-            warnings.add(format!(
-                "section header at 0x{at:x} claims 0x{raw_size:x} bytes at 0x{pointer:x}, the file has 0x{:x}",
-                content.len()
-            ));
-        }
-        let measured = options.entropy && content.len() as u64 <= budget;
-        if measured {
-            budget -= content.len() as u64;
-        } else {
-            if options.entropy {
-                warnings.add("sections overlap so much that not all have an entropy");
+            if cut == 0 {
+                let at = headers.sections_offset.saturating_add(index as u64 * 40);
+                warnings.add(format!(
+                    "section header at 0x{at:x} claims 0x{raw_size:x} bytes at 0x{pointer:x}, the file has 0x{:x}",
+                    content.len()
+                ));
             }
-            content = &[];
+            cut += 1;
         }
+        let entropy = density.of(content);
+        // Hashing reads as much as the entropy does, so it shares the budget.
+        let hashed = entropy.is_some() || options.entropy && content.is_empty();
         let characteristics = header.characteristics.get(LE);
         sections.push(Section {
             name,
@@ -60,13 +57,16 @@ pub(super) fn read(
             file_size: raw_size,
             permissions: permissions(characteristics),
             flags: words::flags(characteristics, "IMAGE_SCN_").join(" "),
-            entropy: entropy(content),
+            entropy,
         });
         details.push(SectionDetails {
             short_name,
             characteristics: characteristics.0,
-            md5: measured.then(|| md5(content)),
+            md5: hashed.then(|| md5(content)),
         });
+    }
+    if cut > 1 {
+        warnings.add(format!("{cut} sections end outside of the file"));
     }
     (sections, details)
 }

@@ -4,21 +4,17 @@
 use object::{LittleEndian as LE, pe, pod};
 
 use super::headers::Headers;
-use super::layout::{Layout, bytes, lossy, u32_at, until_nul};
+use super::layout::{Layout, bytes, u32_at};
 use crate::Warnings;
+use crate::binary::text::{Text, name_at, until_nul};
 use crate::binary::{Binding, ParseOptions, Symbol, SymbolKind};
-
-/// Longer names are cut. C++ and Rust come nowhere near it.
-const LONGEST_NAME: usize = 4096;
-/// Bytes of all names of a file together: names may overlap, so that their sum
-/// is not bounded by the file's size.
-pub(super) const ALL_NAMES: usize = 64 << 20;
 
 /// The symbols.
 pub(super) fn read(
     layout: &Layout<'_>,
     headers: &Headers,
     options: &ParseOptions,
+    text: &mut Text,
     warnings: &mut Warnings,
 ) -> Vec<Symbol> {
     let offset = headers.symbols_offset;
@@ -37,14 +33,13 @@ pub(super) fn read(
     let entries: &[pe::ImageSymbolBytes] =
         pod::slice_from_bytes(table, count).map_or(&[], |(entries, _)| entries);
     let mut symbols = Vec::new();
-    let mut names = 0;
     let mut index = 0;
     while let Some(entry) = entries.get(index) {
         let Ok((symbol, _)) = pod::from_bytes::<pe::ImageSymbol>(&entry.0) else {
             break;
         };
         let auxiliary = usize::from(symbol.number_of_aux_symbols);
-        if symbols.len() >= options.most_items || names >= ALL_NAMES {
+        if symbols.len() >= options.most_items {
             warnings.add(format!(
                 "symbol table at 0x{offset:x} has {count} entries, {} are listed",
                 symbols.len()
@@ -53,9 +48,7 @@ pub(super) fn read(
         }
         let first = index.saturating_add(1);
         let rest = entries.get(first..first.saturating_add(auxiliary));
-        let found = one(layout, headers, symbol, rest.unwrap_or_default());
-        names += found.name.len();
-        symbols.push(found);
+        symbols.push(one(layout, headers, symbol, rest.unwrap_or_default(), text));
         index = first.saturating_add(auxiliary);
     }
     symbols
@@ -67,6 +60,7 @@ fn one(
     headers: &Headers,
     symbol: &pe::ImageSymbol,
     auxiliary: &[pe::ImageSymbolBytes],
+    text: &mut Text,
 ) -> Symbol {
     let value = symbol.value.get(LE);
     let section = symbol.section_number.get(LE);
@@ -80,9 +74,9 @@ fn one(
     let name = if class == pe::IMAGE_SYM_CLASS_FILE && !auxiliary.is_empty() {
         // The entries that follow are the file's name, padded with NUL.
         let path: Vec<u8> = auxiliary.iter().flat_map(|entry| entry.0).collect();
-        lossy(until_nul(&path, LONGEST_NAME))
+        text.own(until_nul(&path))
     } else {
-        symbol_name(layout.data, headers, &symbol.name)
+        text.own(symbol_name(layout.data, headers, &symbol.name))
     };
     let kind = if class == pe::IMAGE_SYM_CLASS_FILE {
         SymbolKind::File
@@ -92,7 +86,8 @@ fn one(
         || class == pe::IMAGE_SYM_CLASS_STATIC && value == 0 && !auxiliary.is_empty()
     {
         SymbolKind::Section
-    } else if home.is_some() {
+    } else if home.is_some_and(|header| !is_code(header)) {
+        // What is no function within code is a label.
         SymbolKind::Object
     } else {
         SymbolKind::Other
@@ -116,6 +111,11 @@ fn one(
     }
 }
 
+/// Whether a section has code.
+fn is_code(header: &pe::ImageSectionHeader) -> bool {
+    header.characteristics.get(LE).0 & pe::IMAGE_SCN_MEM_EXECUTE.0 != 0
+}
+
 /// The string table behind the symbols.
 fn strings<'a>(data: &'a [u8], headers: &Headers) -> &'a [u8] {
     if headers.symbols_offset == 0 {
@@ -130,24 +130,28 @@ fn strings<'a>(data: &'a [u8], headers: &Headers) -> &'a [u8] {
 }
 
 /// A name of the string table.
-fn string(data: &[u8], headers: &Headers, offset: usize) -> Option<String> {
-    let tail = strings(data, headers).get(offset..)?;
-    (offset >= 4 && !tail.is_empty()).then(|| lossy(until_nul(tail, LONGEST_NAME)))
+fn string<'a>(data: &'a [u8], headers: &Headers, offset: u32) -> Option<&'a [u8]> {
+    // Before it stands the table's size.
+    (offset >= 4).then(|| name_at(strings(data, headers), offset.into()))?
 }
 
 /// The name of a symbol: eight bytes, or four zeros and an offset.
-fn symbol_name(data: &[u8], headers: &Headers, name: &[u8; 8]) -> String {
+fn symbol_name<'a>(data: &'a [u8], headers: &Headers, name: &'a [u8; 8]) -> &'a [u8] {
     if u32_at(name, 0) == Some(0) {
         let offset = u32_at(name, 4).unwrap_or(0);
-        string(data, headers, offset as usize).unwrap_or_default()
+        string(data, headers, offset).unwrap_or_default()
     } else {
-        lossy(until_nul(name, 8))
+        until_nul(name)
     }
 }
 
 /// The long name of a section whose short one is `/` and a decimal offset.
-pub(super) fn string_table_name(data: &[u8], headers: &Headers, name: &[u8; 8]) -> Option<String> {
-    let digits = until_nul(name, 8).strip_prefix(b"/")?;
+pub(super) fn string_table_name<'a>(
+    data: &'a [u8],
+    headers: &Headers,
+    name: &[u8; 8],
+) -> Option<&'a [u8]> {
+    let digits = until_nul(name).strip_prefix(b"/")?;
     let offset = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    string(data, headers, offset)
+    string(data, headers, offset).filter(|name| !name.is_empty())
 }

@@ -7,10 +7,11 @@ use object::{LittleEndian as LE, pe, pod};
 
 use super::details::{DotNet, LoadConfig, Signature, Tls};
 use super::headers::{Headers, padded};
-use super::layout::{Layout, bytes, lossy, u16_at, u32_at, until_nul};
+use super::layout::{Layout, bytes, lossy, u16_at, u32_at};
 use super::words;
 use crate::Warnings;
-use crate::binary::{ParseOptions, Range};
+use crate::binary::text::until_nul;
+use crate::binary::{Location, ParseOptions, Range};
 
 /// The runtime's version is a short text.
 const LONGEST_VERSION: usize = 255;
@@ -109,7 +110,7 @@ pub(super) fn tls(
             ));
             break;
         }
-        callbacks.push(crate::binary::Location {
+        callbacks.push(Location {
             address,
             offset: layout.rva(address).and_then(|rva| layout.offset(rva)),
         });
@@ -210,7 +211,8 @@ pub(super) fn dotnet(
     let runtime_version = metadata.starts_with(b"BSJB").then(|| {
         let text = metadata.get(16..).unwrap_or_default();
         let size = u32_at(metadata, 12).unwrap_or(0) as usize;
-        lossy(until_nul(text, size.min(LONGEST_VERSION)))
+        let text = text.get(..size.min(LONGEST_VERSION)).unwrap_or(text);
+        lossy(until_nul(text))
     });
     if runtime_version.is_none() {
         warnings.add(format!("no .NET metadata at RVA 0x{metadata_rva:x}"));

@@ -9,6 +9,7 @@ use super::details::{Manifest, Resource, Version, VersionString};
 use super::layout::{Layout, lossy, lossy_utf16, u16_at, u32_at};
 use super::resources::content;
 use crate::Warnings;
+use crate::binary::text::Text;
 use crate::binary::{ParseOptions, Range};
 
 /// `VS_FIXEDFILEINFO` begins with it.
@@ -31,6 +32,7 @@ pub(super) fn version(
     layout: &Layout<'_>,
     resources: &[Resource],
     options: &ParseOptions,
+    budget: &mut Text,
     warnings: &mut Warnings,
 ) -> Option<Version> {
     let resource = resources.iter().find(|leaf| leaf.kind == "RT_VERSION")?;
@@ -71,7 +73,7 @@ pub(super) fn version(
                     return Some(version);
                 }
                 version.strings.push(VersionString {
-                    table: table.key.clone(),
+                    table: budget.own(table.key.as_bytes()),
                     value: text(string.rest),
                     key: string.key,
                 });

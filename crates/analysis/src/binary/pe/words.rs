@@ -22,6 +22,16 @@ pub(super) fn constant(constant: impl Debug, prefix: &str) -> String {
     text.strip_prefix(prefix).unwrap_or(&text).to_owned()
 }
 
+/// The type of an entry of the debug directory. Two types of .NET (its
+/// "PE/COFF Specification Addendum") are unknown to `object`.
+pub(super) fn debug_type(kind: pe::DebugType) -> String {
+    match kind.0 {
+        17 => "EMBEDDED_PORTABLE_PDB".to_owned(),
+        19 => "PDB_CHECKSUM".to_owned(),
+        _ => constant(kind, "IMAGE_DEBUG_TYPE_"),
+    }
+}
+
 /// The architecture of a machine number.
 pub(super) fn architecture(machine: u16) -> String {
     let name = match pe::Machine(machine) {
