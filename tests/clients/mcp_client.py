@@ -26,6 +26,11 @@ from mcp import Client, MCPError, StdioServerParameters
 BINARY, TRANSPORT, ERA = sys.argv[1:4]
 MODES = {"legacy": "legacy", "modern": "2026-07-28", "auto": "auto"}
 TOOLS = {
+    "disassemble",
+    "extract_iocs",
+    "get_file_info",
+    "parse_binary",
+    "triage",
     "get_server_health",
     "get_tool_metrics",
     "list_workspace",
@@ -159,7 +164,8 @@ async def call(client, tool, **arguments):
     true(f"{tool} has an envelope", isinstance(envelope, dict), str(result))
     equal(f"{tool}: is_error", result.is_error, envelope["status"] == "error")
     true(f"{tool} has text", any(part.type == "text" and part.text for part in result.content), envelope)
-    equal(f"{tool}: metadata.tool", envelope["metadata"]["tool"], tool)
+    name = "parse_binary" if tool == "parse_binary_with_lief" else tool
+    equal(f"{tool}: metadata.tool", envelope["metadata"]["tool"], name)
     return envelope
 
 
@@ -195,21 +201,25 @@ async def check_catalogue(client):
 async def check_file(client, workspace):
     expected = direct("file", "-b", "ls", cwd=workspace).strip()
     data, metadata = await succeed(client, "run_file", file_path="ls")
+    # The embedded engine's words are its own; the facts are the same.
+    for fact in ("ELF 64-bit", "pie executable", "x86-64", "dynamically linked", "stripped"):
+        true(f"both say {fact}", fact in expected and fact in data["description"], data)
+    equal("MIME type", data["mime_type"], direct("file", "-b", "--mime-type", "ls", cwd=workspace).strip())
+    true("the engine is embedded", metadata["engine"].startswith("embedded "), metadata)
+    data, metadata = await succeed(client, "run_file", file_path="ls", engine="external")
     true("the description is file's own", expected in data.values(), data)
     equal("sha256", metadata["sha256"], direct("sha256sum", "ls", cwd=workspace).split()[0])
 
 
 async def check_strings(client, workspace):
     for length in (4, 8):
-        lines = direct("strings", "-a", "-t", "x", "-n", str(length), "ls", cwd=workspace)
-        expected = [re.match(r" *([0-9a-f]+) (.*)", line).groups() for line in lines.splitlines()]
-        data, metadata = await succeed(client, "run_strings", file_path="ls", min_length=length)
-        equal("number of strings", metadata["total"], len(expected))
-        items = one_list(data)
-        true("there are strings", 0 < len(items) <= len(expected), data)
-        equal("truncated", metadata["truncated"], len(items) < len(expected))
-        for item, (offset, text) in zip(items, expected):
-            true(f"{offset} {text!r}", {int(offset, 16), text.replace("\t", "\\t")} <= set(item), item)
+        for engine in ("embedded", "external"):
+            lines = direct("strings", "-a", "-t", "x", "-n", str(length), "ls", cwd=workspace)
+            expected = [re.match(r" *([0-9a-f]+) (.*)", line).groups() for line in lines.splitlines()]
+            data, metadata = await succeed(client, "run_strings", file_path="ls", min_length=length, engine=engine)
+            equal("number of strings", metadata["total"], len(expected))
+            equal("all of them", one_list(data), [[int(offset, 16), "ascii", text] for offset, text in expected])
+            equal("truncated", metadata["truncated"], False)
     data, metadata = await succeed(client, "run_strings", file_path="ls", pattern="^usage|GLIBC")
     matching = re.compile("^usage|GLIBC")
     found = direct("strings", "-a", "-n", "4", "ls", cwd=workspace).splitlines()
@@ -220,6 +230,9 @@ async def check_binwalk(client, workspace):
     lines = direct("binwalk", "ls", cwd=workspace).splitlines()
     expected = [int(line.split()[0]) for line in lines if re.match(r"\d+ +0x", line)]
     data, metadata = await succeed(client, "run_binwalk", file_path="ls")
+    [program] = [item for item in data["signatures"] if item["offset"] == 0]
+    equal("the program itself", (program["name"], program["confidence"]), ("elf", "high"))
+    data, metadata = await succeed(client, "run_binwalk", file_path="ls", engine="external")
     equal("number of signatures", metadata["total"], len(expected))
     equal("offsets", [item["offset"] for item in one_list(data)], expected)
 
@@ -229,7 +242,8 @@ async def check_yara(client, workspace):
     rules.write_text(RULES)
     lines = direct("yara", "-s", "rules.yar", "ls", cwd=workspace).splitlines()
     expected = [re.match(r"0x([0-9a-f]+):(\$\w+):", line).groups() for line in lines[1:]]
-    for source in ({"rules": RULES}, {"rule_file": "rules.yar"}):
+    sources = ({"rules": RULES}, {"rule_file": "rules.yar"}, {"rule_file": "."}, {"rules": RULES, "engine": "external"})
+    for source in sources:
         data, metadata = await succeed(client, "run_yara", file_path="ls", **source)
         equal("matching rules", metadata["total"], 1)
         [match] = one_list(data)
@@ -240,6 +254,34 @@ async def check_yara(client, workspace):
         equal("matched strings", sorted(found), sorted((int(o, 16), i) for o, i in expected))
         first = min(match["strings"], key=lambda item: item["offset"])
         equal("length of the magic", first["length"], 4)
+
+
+async def check_embedded(client, workspace):
+    """Facts about /bin/ls that other programs know too, by engines that need none."""
+    header = direct("readelf", "-hW", "ls", cwd=workspace)
+    entry = int(re.search(r"Entry point address: +0x([0-9a-f]+)", header)[1], 16)
+    names = re.findall(r"NEEDED.*\[(.*)\]", direct("readelf", "-dW", "ls", cwd=workspace))
+    data, _ = await succeed(client, "parse_binary", file_path="ls", limit=1000)
+    [image] = data["images"]
+    equal("entry point", image["entry_point"]["address"], entry)
+    equal("libraries", image["libraries"], names)
+    equal("sections", len(image["sections"]), int(re.search(r"Number of section headers: +(\d+)", header)[1]))
+    data, _ = await succeed(client, "get_file_info", file_path="ls")
+    for name in ("md5", "sha1", "sha512"):
+        equal(name, data["hashes"][name], direct(f"{name}sum", "ls", cwd=workspace).split()[0])
+    data, _ = await succeed(client, "disassemble", file_path="ls", count=8)
+    equal("first instruction", data["instructions"][0]["address"], entry)
+    equal("instructions", len(data["instructions"]), 8)
+    data, _ = await succeed(client, "parse_binary_with_lief", file_path="ls")
+    (workspace / "notes.txt").write_text("beacon to hxxp://bad[.]example[.]com/x from 8.8.8.8\n")
+    data, _ = await succeed(client, "extract_iocs", file_path="notes.txt")
+    found = {item["value"] for item in data["items"]}
+    true("defanged forms are refanged", {"http://bad.example.com/x", "8.8.8.8"} <= found, data)
+    data, _ = await succeed(client, "triage", file_path="ls")
+    equal("triage's kind", data["identity"]["kind"], "elf")
+    true("triage is short", len(json.dumps(data)) < 16_000, data)
+    await refused(client, "PARSE_ERROR", "no PE, ELF or Mach-O", "parse_binary", file_path="notes.txt")
+    await refused(client, "VALIDATION_ERROR", "address", "disassemble", file_path="ls", address="zero")
 
 
 async def check_radare2(client, workspace):
@@ -271,7 +313,8 @@ async def check_cancel(client, server):
 
         async def endless():
             with scope:
-                await client.call_tool("run_yara", {"file_path": "ls", "rules": ENDLESS_RULE})
+                arguments = {"file_path": "ls", "rules": ENDLESS_RULE, "engine": "external"}
+                await client.call_tool("run_yara", arguments)
                 raise AssertionError("the endless call came to an end")
 
         tasks.start_soon(endless)
@@ -301,6 +344,7 @@ async def main():
                 ("run_strings", lambda: check_strings(client, workspace)),
                 ("run_binwalk", lambda: check_binwalk(client, workspace)),
                 ("run_yara", lambda: check_yara(client, workspace)),
+                ("embedded engines", lambda: check_embedded(client, workspace)),
                 ("run_radare2", lambda: check_radare2(client, workspace)),
                 ("refusals", lambda: check_refusals(client)),
                 ("cancel", lambda: check_cancel(client, server)),

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use reversecore_exec::{Engine, EngineConfig};
-use reversecore_server::config::{Config, SandboxConfig, ToolsConfig, WorkspaceConfig};
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
+use reversecore_server::config::{
+    Config, SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
+};
+use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
     Admission, Catalogue, Descriptor, PolicyMode, ProgramSettings, Programs, Services, Telemetry,
     Workspace, WorkspaceSettings,
@@ -16,17 +19,20 @@ use reversecore_tools::{
 
 /// Makes this executable the launcher, when it is the first argument.
 pub(crate) const LAUNCHER_ARGUMENT: &str = "__launcher";
+/// Makes this executable a worker, when it is the first argument.
+pub(crate) const WORKER_ARGUMENT: &str = "__worker";
 /// Where programs are looked for without a `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// What the tools work with.
+/// What the tools work with. Must be called within a runtime.
 ///
 /// # Errors
-/// When the workspace can't be used.
+/// When the workspace or the workers' settings can't be used.
 pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Services>> {
     let Config {
         workspace,
         execution,
+        workers,
         tools,
         server: _,
         sandbox: _,
@@ -39,6 +45,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
     })?;
     let queue = usize::try_from(execution.request_queue_size.get()).unwrap_or(usize::MAX);
     Ok(Arc::new(Services {
+        workers: pool(&engine, workers)?,
         engine,
         workspace,
         programs: programs(tools),
@@ -57,6 +64,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
 pub(crate) fn descriptors(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Descriptor>> {
     // Nothing is called, so any directory does; this one always exists.
     let mut config = config.clone();
+    config.workers.min = Bounded::new(0);
     config.workspace = WorkspaceConfig {
         path: Some(PathBuf::from("/")),
         read_dirs: Vec::new(),
@@ -112,6 +120,34 @@ pub(crate) fn engine(config: &Config) -> anyhow::Result<Engine> {
     engine.max_in_flight = count(config.execution.max_subprocesses.get());
     engine.readable.extend(read);
     Ok(Engine::start(engine)?)
+}
+
+/// Starts the workers of the embedded engines; they come up by themselves.
+///
+/// # Errors
+/// When the settings contradict each other.
+pub(crate) fn pool(engine: &Engine, config: &WorkersConfig) -> anyhow::Result<WorkerPool> {
+    let WorkersConfig {
+        min,
+        max,
+        memory_mib,
+        max_jobs,
+    } = config;
+    let program = std::env::current_exe().context("failed to find this executable")?;
+    let mut pool = PoolConfig::new(program);
+    pool.args = vec![OsString::from(WORKER_ARGUMENT)];
+    pool.min = usize::try_from(min.get()).unwrap_or(usize::MAX);
+    pool.max = match max {
+        Some(max) => usize::try_from(max.get()).unwrap_or(usize::MAX),
+        None => pool.max.max(pool.min),
+    };
+    pool.memory = memory_mib.get() << 20;
+    pool.max_jobs = max_jobs.get();
+    // Rules come with the job.
+    pool.max_payload = 64 << 20;
+    WorkerPool::start(engine, pool).context(
+        "failed to start the workers (check `workers.min` and `workers.max` in the configuration)",
+    )
 }
 
 /// A number that the configuration bounds from below by 1.

@@ -1,5 +1,5 @@
-//! The binary: hands over to the launcher when it was started as one, else to
-//! the command line. Owns nothing.
+//! The binary: hands over to the launcher or a worker when it was started as
+//! one, else to the command line. Owns nothing.
 
 mod assemble;
 mod cli;
@@ -17,11 +17,12 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     // Before anything else: the launcher must not inherit threads, and its
     // memory is what every child is forked from.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|argument| argument == assemble::LAUNCHER_ARGUMENT)
-    {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if first == assemble::LAUNCHER_ARGUMENT {
         return reversecore_exec::launcher::main();
+    }
+    if first == assemble::WORKER_ARGUMENT {
+        return reversecore_tools::worker_main();
     }
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {

@@ -48,6 +48,8 @@ enum Kind {
     Number,
     Text,
     OneOf(Vec<String>),
+    /// Several, of these names or, when there are none, of any.
+    List(Vec<String>),
 }
 
 /// Parses what stands after the tool's name.
@@ -136,6 +138,17 @@ fn flag(name: &str, schema: &Value) -> Arg {
         Kind::OneOf(values) => arg
             .value_name("NAME")
             .value_parser(PossibleValuesParser::new(values)),
+        Kind::List(values) => {
+            let list = arg
+                .value_name("NAME,…")
+                .value_delimiter(',')
+                .action(ArgAction::Append);
+            if values.is_empty() {
+                list
+            } else {
+                list.value_parser(PossibleValuesParser::new(values))
+            }
+        }
     }
 }
 
@@ -166,6 +179,9 @@ fn value(matches: &ArgMatches, name: &str, schema: &Value) -> Option<Value> {
         Kind::Text | Kind::OneOf(_) => matches
             .get_one::<String>(name)
             .map(|text| Value::String(text.clone())),
+        Kind::List(_) => matches
+            .get_many::<String>(name)
+            .map(|texts| texts.map(|text| Value::String(text.clone())).collect()),
     }
 }
 
@@ -193,6 +209,14 @@ fn required(schema: &Map<String, Value>) -> Vec<&str> {
 /// Parameters that can be left out have `null` as a second type, or are one of
 /// two alternatives; the other one says how they are written.
 fn kind(schema: &Value) -> Kind {
+    if let Some(items) = schema.get("items") {
+        return Kind::List(
+            alternatives(items)
+                .flat_map(enumerated)
+                .map(str::to_owned)
+                .collect(),
+        );
+    }
     let names: Vec<String> = alternatives(schema)
         .flat_map(enumerated)
         .map(str::to_owned)

@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, EngineConfig, SandboxMode};
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, SandboxMode, WorkerPool};
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
     Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
@@ -30,8 +30,12 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
         read_dirs: Vec::new(),
         rule_dirs: Vec::new(),
     };
+    let engine = Engine::start(engine).unwrap();
+    let mut workers = PoolConfig::new("/bin/cat");
+    workers.min = 0;
     Catalogue::new(Arc::new(Services {
-        engine: Engine::start(engine).unwrap(),
+        workers: WorkerPool::start(&engine, workers).unwrap(),
+        engine,
         workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings {
             file: None,

@@ -112,7 +112,7 @@ impl Catalogue {
         cancel: &CancellationToken,
     ) -> Option<Reply> {
         let inner = &*self.inner;
-        let tool = inner.tools.iter().find(|tool| tool.name() == name)?;
+        let tool = inner.tools.iter().find(|tool| tool.answers_to(name))?;
         Some(tool.call(&inner.services, arguments, cancel).await)
     }
 }
@@ -120,6 +120,7 @@ impl Catalogue {
 /// A tool without its types.
 pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
+    fn answers_to(&self, name: &str) -> bool;
     fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor;
     fn call<'a>(
         &'a self,
@@ -138,6 +139,10 @@ impl fmt::Debug for dyn Erased {
 impl<T: Tool> Erased for T {
     fn name(&self) -> &'static str {
         T::NAME
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        name == T::NAME || T::ALIASES.contains(&name)
     }
 
     fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor {

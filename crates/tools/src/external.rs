@@ -89,8 +89,17 @@ impl<'a> Call<'a> {
 
     /// After the last run: checks that the file is the same, and notes its hash.
     pub(crate) async fn settle(&self, analysis: &mut Analysis<'_>) -> Result<(), ToolError> {
-        let deadline = analysis.deadline;
-        let hash = analysis.target.settle(deadline, self.cancel).await?;
+        self.settle_target(&mut analysis.target, analysis.deadline)
+            .await
+    }
+
+    /// The same for a file that was examined without a program.
+    pub(crate) async fn settle_target(
+        &self,
+        target: &mut Target,
+        deadline: Instant,
+    ) -> Result<(), ToolError> {
+        let hash = target.settle(deadline, self.cancel).await?;
         self.record.note(|facts| match hash {
             Some(hash) => facts.sha256 = Some(hash.as_ref().to_owned()),
             None => facts

@@ -7,8 +7,9 @@
 //!             wait for a slot                    admission
 //!             run the tool                       tools::<name>
 //!               open the file beneath a root     workspace
-//!               run the external program         external ── exec
-//!               parse its output                 tools::<name>
+//!               have a worker examine it         embedded ── exec, analysis
+//!                or run the external program      external ── exec
+//!               put the answer into its report   tools::<name>
 //!             count and log                      telemetry
 //!             put it in the envelope             envelope
 //! ```
@@ -19,6 +20,7 @@
 mod admission;
 mod arguments;
 mod catalogue;
+mod embedded;
 mod external;
 mod programs;
 mod schema;
@@ -35,6 +37,7 @@ pub mod error;
 
 pub use admission::{Admission, Admitted};
 pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
+pub use embedded::worker::main as worker_main;
 pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
 pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};

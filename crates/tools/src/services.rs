@@ -1,6 +1,6 @@
 //! What tools work with. Built once by the server and shared by all calls.
 
-use reversecore_exec::Engine;
+use reversecore_exec::{Engine, WorkerPool};
 
 use crate::admission::Admission;
 use crate::bounded::TimeoutSeconds;
@@ -14,6 +14,8 @@ use crate::workspace::Workspace;
 pub struct Services {
     /// Runs the external programs.
     pub engine: Engine,
+    /// Runs the embedded engines, in confined processes.
+    pub workers: WorkerPool,
     /// Opens the files that callers may name.
     pub workspace: Workspace,
     /// Where the external programs are.

@@ -35,6 +35,7 @@ pub(crate) mod sys;
 mod watch;
 
 pub(crate) use confine::system_directories;
+pub(crate) use sys::exit_now;
 
 use std::fmt;
 use std::fs::File;

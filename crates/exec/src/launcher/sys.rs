@@ -321,7 +321,7 @@ pub(super) fn execve(
 }
 
 /// Ends this process at once: no destructors, no buffers.
-pub(super) fn exit_now(code: i32) -> ! {
+pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: does not return.
     unsafe { libc::_exit(code) }
 }

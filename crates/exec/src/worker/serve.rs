@@ -262,12 +262,9 @@ fn monotonic() -> Duration {
     )
 }
 
-#[expect(
-    clippy::exit,
-    reason = "a worker without a pool has nothing left to do"
-)]
+/// A worker without a pool has nothing left to do.
 fn end() -> ! {
-    std::process::exit(0)
+    crate::launcher::exit_now(0)
 }
 
 #[expect(clippy::print_stderr, reason = "the pool, or whoever tried, reads it")]

@@ -75,7 +75,7 @@ pub(crate) async fn at_rest(workspace: &Path) -> Vec<Row> {
         Row::at_most(
             &format!("`tools/list`, {tools} tools"),
             kibibytes,
-            12.0,
+            16.0,
             "KiB",
         ),
     ]
@@ -187,7 +187,10 @@ async fn serve_round(clients: Vec<Client>) -> (Vec<Client>, Vec<String>) {
     for mut client in clients {
         let left = Arc::clone(&left);
         tasks.spawn(async move {
-            let request = call("run_strings", &json!({"file_path": "ls"}));
+            let request = call(
+                "run_strings",
+                &json!({"file_path": "ls", "engine": "external"}),
+            );
             let mut failed = Vec::new();
             while baseline::take(&left) {
                 let reply = client.request(&request).await;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use reversecore_exec::{Mechanisms, SandboxMode, StartError};
+use reversecore_exec::{Engine, Mechanism, Mechanisms, SandboxMode, StartError};
 use reversecore_server::config::{Config, Loaded};
 use reversecore_tools::{ProgramState, ProgramStatus};
 use serde::Serialize;
@@ -51,7 +51,7 @@ async fn examine(mut config: Config) -> anyhow::Result<Findings> {
     let mut engine = assemble::engine(&config)?;
     let asked = engine.mechanisms().await;
     let problem = asked.as_ref().err().map(ToString::to_string);
-    let mechanisms = match asked {
+    let mut mechanisms = match asked {
         Ok(mechanisms) => Some(mechanisms),
         Err(StartError::SandboxUnavailable { .. }) => {
             config.sandbox.mode = SandboxMode::Auto;
@@ -60,6 +60,9 @@ async fn examine(mut config: Config) -> anyhow::Result<Findings> {
         }
         Err(_) => None,
     };
+    if let Some(Mechanisms { list, .. }) = &mut mechanisms {
+        list.push(workers(&engine, &config).await?);
+    }
     let programs = assemble::programs(&config.tools).status(&engine).await;
     Ok(Findings {
         usable: problem.is_none(),
@@ -67,6 +70,20 @@ async fn examine(mut config: Config) -> anyhow::Result<Findings> {
         sandbox,
         mechanisms,
         programs,
+    })
+}
+
+/// How well the embedded engines are locked down, asked of one of them.
+async fn workers(engine: &Engine, config: &Config) -> anyhow::Result<Mechanism> {
+    let pool = assemble::pool(engine, &config.workers)?;
+    Ok(match pool.mechanism().await {
+        Ok(mechanism) => mechanism,
+        Err(error) => Mechanism {
+            name: "worker".to_owned(),
+            purpose: "the embedded engines run in processes of their own".to_owned(),
+            holds: false,
+            detail: error.to_string(),
+        },
     })
 }
 

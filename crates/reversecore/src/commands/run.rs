@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use reversecore_exec::Engine;
 use reversecore_server::config::{Config, Loaded};
+use reversecore_tools::bounded::Bounded;
 use reversecore_tools::envelope::{Envelope, Metadata};
 use reversecore_tools::error::{ErrorCode, ToolError};
 use reversecore_tools::{Catalogue, Descriptor, Reply, Services};
@@ -94,6 +95,8 @@ async fn answer(
         engine = assemble::engine(&config)?;
     }
     let json = invocation.json;
+    // One that is needed is started; most calls need none or one.
+    config.workers.min = Bounded::new(0);
     let reply = match place(&mut config, invocation) {
         Ok(arguments) => call(assemble::services(&config, engine)?, tool, arguments).await?,
         Err(error) => refused(tool, error)?,

@@ -21,6 +21,8 @@ fn schema() -> Map<String, Value> {
             "order": {"oneOf": [{"const": "size"}, {"const": "name"}]},
             "pattern": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "deep": {"type": "boolean", "default": false},
+            "parts": {"type": "array", "items": {"type": "string", "enum": ["imports", "exports"]}},
+            "kinds": {"type": "array", "items": {"type": "string"}},
         },
     });
     schema.as_object().unwrap().clone()
@@ -149,4 +151,35 @@ fn a_tool_without_a_file_takes_none() {
     assert!(parse(syntax(schema), &words).is_err());
     let none = parse(syntax(schema), &[]).unwrap();
     assert_eq!(none.file, None);
+}
+
+#[test]
+fn lists_are_written_with_commas_or_one_by_one() {
+    for words in [
+        &[
+            "a",
+            "--r2-command",
+            "i",
+            "--parts",
+            "imports,exports",
+            "--kinds=x",
+        ][..],
+        &[
+            "a",
+            "--r2-command",
+            "i",
+            "--parts",
+            "imports",
+            "--parts",
+            "exports",
+            "--kinds",
+            "x",
+        ][..],
+    ] {
+        let given = parsed(words).unwrap().arguments;
+        assert_eq!(given["parts"], json!(["imports", "exports"]), "{words:?}");
+        assert_eq!(given["kinds"], json!(["x"]));
+    }
+    let error = parsed(&["a", "--r2-command", "i", "--parts", "nonsense"]).unwrap_err();
+    assert!(error.to_string().contains("imports"), "{error}");
 }

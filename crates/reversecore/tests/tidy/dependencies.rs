@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may
 /// use each.
-const RESERVED: [(&str, &str); 12] = [
+const RESERVED: [(&str, &str); 18] = [
     ("axum", "reversecore-server"),
     ("hyper", "reversecore-server"),
     ("hyper-util", "reversecore-server"),
@@ -35,6 +35,12 @@ const RESERVED: [(&str, &str); 12] = [
     ("landlock", "reversecore-exec"),
     ("seccompiler", "reversecore-exec"),
     ("schemars", "reversecore-tools"),
+    ("capstone", "reversecore-analysis"),
+    ("iced-x86", "reversecore-analysis"),
+    ("object", "reversecore-analysis"),
+    ("yara-x", "reversecore-analysis"),
+    ("psl", "reversecore-analysis"),
+    ("file-format", "reversecore-analysis"),
 ];
 
 /// Product dependencies by crate name.

@@ -26,7 +26,14 @@ fn check(rule: Rule) {
 fn the_sources_are_found() {
     let all = sources::all();
     let of = |name: &str| all.iter().filter(|source| source.package == name).count();
-    for name in ["exec", "reversecore", "server", "testkit", "tools"] {
+    for name in [
+        "analysis",
+        "exec",
+        "reversecore",
+        "server",
+        "testkit",
+        "tools",
+    ] {
         assert!(of(name) > 0, "no source of {name}");
     }
     assert!(all.iter().any(|source| source.is_test()));
@@ -80,4 +87,11 @@ fn lints_are_expected_not_allowed() {
 #[test]
 fn nothing_is_left_unfinished() {
     check(rules::nothing_unfinished);
+}
+
+#[test]
+fn engines_are_functions_of_their_bytes() {
+    check(rules::analysis_is_pure);
+    let root = std::fs::read_to_string(sources::root().join("crates/analysis/src/lib.rs")).unwrap();
+    assert!(root.contains("#![forbid(unsafe_code)]"));
 }

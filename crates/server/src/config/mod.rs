@@ -39,6 +39,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// How much runs at one time.
     pub execution: ExecutionConfig,
+    /// The processes of the embedded engines.
+    pub workers: WorkersConfig,
     /// How child processes are confined.
     pub sandbox: SandboxConfig,
     /// Where the external programs are.
@@ -95,6 +97,20 @@ pub struct ExecutionConfig {
     pub max_subprocesses: Bounded<1, 1024>,
     /// Seconds that a call may take when it does not say so itself.
     pub default_timeout: Option<TimeoutSeconds>,
+}
+
+/// The processes of the embedded engines.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkersConfig {
+    /// Workers that are there even when there is nothing to do.
+    pub min: Bounded<0, 64>,
+    /// Workers at most; `None` for as many as there are processors.
+    pub max: Option<Bounded<1, 64>>,
+    /// MiB of memory that a worker may have.
+    pub memory_mib: Bounded<64, 1_048_576>,
+    /// A worker is replaced after so many jobs.
+    pub max_jobs: Bounded<1, 1_000_000_000>,
 }
 
 /// How child processes are confined.

@@ -26,6 +26,8 @@ pub trait Tool: Send + Sync + 'static {
 
     /// The name that clients call.
     const NAME: &'static str;
+    /// Other names under which it can be called; clients are not told.
+    const ALIASES: &'static [&'static str] = &[];
     /// A short name for people.
     const TITLE: &'static str;
     /// What it does and when to choose it, written for a language model.
@@ -47,7 +49,7 @@ pub trait Tool: Send + Sync + 'static {
 }
 
 /// The typed answer of a tool.
-pub trait Report: Serialize + JsonSchema + Send {
+pub trait Report: Serialize + Send {
     /// The answer as compact text for a reader: the same facts, no JSON.
     fn text(&self) -> String;
 }
@@ -93,6 +95,16 @@ impl<R> Answer<R> {
             next_cursor: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Passes on what an engine could not read. The answer is partial then.
+    pub(crate) fn add_warnings(&mut self, warnings: reversecore_analysis::Warnings) {
+        if !warnings.is_empty() && self.coverage == Coverage::Complete {
+            self.coverage = Coverage::Partial;
+        }
+        let messages = warnings.into_messages().into_iter();
+        self.warnings
+            .extend(messages.map(|message| crate::text::escaped(&message).into_owned()));
     }
 
     /// Splits into the report and its metadata.

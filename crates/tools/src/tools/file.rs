@@ -1,10 +1,16 @@
-//! `run_file`: what kind of file it is, by libmagic's `file`.
+//! `run_file`: what kind of file it is, by the embedded identification or by
+//! libmagic's `file`.
 
+use reversecore_analysis::binary::{self, ParseOptions};
+use reversecore_analysis::identify::{Identity, identify as identified};
 use reversecore_exec::{Finished, Keep};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Timeout;
+use crate::embedded::engine::Engine;
+use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::{Trouble, Work};
 use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
@@ -26,11 +32,39 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<30>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+/// What a worker is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Identify;
+
+impl Work for Identify {
+    type Reply = Identity;
+
+    fn request(self) -> Request {
+        Request::Identify(self)
+    }
+
+    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Identity, Trouble> {
+        Ok(identity(file.bytes()))
+    }
+}
+
+/// What kind of file it is; executables are parsed for that.
+pub(crate) fn identity(bytes: &[u8]) -> Identity {
+    let options = ParseOptions {
+        entropy: true,
+        ..ParseOptions::default()
+    };
+    identified(bytes, Some(&binary::parse(bytes, &options)))
+}
+
+#[derive(Debug, PartialEq, Serialize)]
 pub(super) struct FileReport {
-    /// What `file` says.
+    /// In one line.
     description: String,
     /// `application/x-executable`
     mime_type: String,
@@ -38,6 +72,17 @@ pub(super) struct FileReport {
     mime_encoding: String,
     /// Bytes.
     size: u64,
+}
+
+impl FileReport {
+    fn of(identity: &Identity, size: u64) -> Self {
+        Self {
+            description: escaped(&identity.description).into_owned(),
+            mime_type: escaped(&identity.mime).into_owned(),
+            mime_encoding: escaped(identity.charset.as_deref().unwrap_or("binary")).into_owned(),
+            size,
+        }
+    }
 }
 
 impl Report for FileReport {
@@ -55,10 +100,14 @@ impl Tool for RunFile {
 
     const NAME: &'static str = "run_file";
     const TITLE: &'static str = "Identify file type";
-    const DESCRIPTION: &'static str = "Identify a file's type from its content (libmagic): description such as format, architecture, linking and stripped state, plus MIME type and encoding. Fast; the first thing to run on an unknown file.";
+    const DESCRIPTION: &'static str = "Identify a file's type from its content: description such as format, architecture, linking and stripped state, plus MIME type and encoding. Fast; the first thing to run on an unknown file.";
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<FileReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
+        if params.engine.is_embedded() {
+            let worked = call.examine(&params.file_path, timeout, Identify).await?;
+            return Ok(Answer::complete(FileReport::of(&worked.reply, worked.size)));
+        }
         let mut analysis = call
             .analysis(Program::File, &params.file_path, timeout)
             .await?;

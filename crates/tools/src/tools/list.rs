@@ -99,6 +99,7 @@ impl Tool for ListWorkspace {
             path: params.path.clone(),
             pattern,
             recursive,
+            scope: crate::workspace::Scope::Files,
         };
         let workspace = call.services.workspace.clone();
         let listing = tokio::task::spawn_blocking(move || workspace.list(&walk));

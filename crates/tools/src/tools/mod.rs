@@ -1,20 +1,30 @@
 //! The tools, one module each.
 
-mod binwalk;
-mod file;
+pub(crate) mod binwalk;
+pub(crate) mod disassemble;
+pub(crate) mod file;
+pub(crate) mod file_info;
 mod health;
+pub(crate) mod iocs;
 mod list;
 mod metrics;
+pub(crate) mod parse;
 pub(crate) mod radare2;
-mod strings;
-mod yara;
+pub(crate) mod strings;
+pub(crate) mod triage;
+pub(crate) mod yara;
 
 use crate::catalogue::Erased;
 
 /// All tools, in the order in which clients see them.
 pub(crate) fn all() -> Vec<Box<dyn Erased>> {
     vec![
+        Box::new(triage::TriageFile),
         Box::new(list::ListWorkspace),
+        Box::new(file_info::GetFileInfo),
+        Box::new(parse::ParseBinary),
+        Box::new(disassemble::DisassembleCode),
+        Box::new(iocs::ExtractIocs),
         Box::new(file::RunFile),
         Box::new(strings::RunStrings),
         Box::new(binwalk::RunBinwalk),

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{open_entry, reopen};
-use super::{Refused, Workspace, escape_name};
+use super::{Refused, Scope, Workspace, escape_name};
 
 /// How deep a walk goes.
 const DEEPEST: usize = 16;
@@ -28,6 +28,8 @@ pub(crate) struct Walk {
     pub(crate) pattern: Option<GlobMatcher>,
     /// Whether directories in it are walked too.
     pub(crate) recursive: bool,
+    /// In which roots.
+    pub(crate) scope: Scope,
 }
 
 /// What was found, sorted by path.
@@ -64,7 +66,7 @@ pub(crate) enum Kind {
 impl Workspace {
     /// Lists. Blocking.
     pub(crate) fn list(&self, walk: &Walk) -> Result<Listing, Refused> {
-        let start = self.open_directory(&walk.path)?;
+        let start = self.open_directory(&walk.path, walk.scope)?;
         let start = reopen(&start, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut listing = Listing {
             entries: Vec::new(),

@@ -106,9 +106,9 @@ impl Workspace {
     }
 
     /// Opens a directory for reading; says also what it is called in messages.
-    pub(crate) fn open_directory(&self, given: &str) -> Result<File, Refused> {
+    pub(crate) fn open_directory(&self, given: &str, scope: Scope) -> Result<File, Refused> {
         let path = checked(given)?;
-        let found = self.locate(&path, Scope::Files)?;
+        let found = self.locate(&path, scope)?;
         let kind = FileType::from_raw_mode(stat(&found)?.st_mode);
         if kind != FileType::Directory {
             return Err(Refused::NotA {

@@ -275,6 +275,7 @@ fn a_listing_is_sorted_spelled_and_follows_no_link() {
             path: ".".into(),
             pattern: None,
             recursive,
+            scope: Scope::Files,
         };
         tree.workspace.list(&walk).unwrap()
     };
@@ -329,6 +330,7 @@ fn a_listing_outside_is_refused() {
             path: path.into(),
             pattern: None,
             recursive: true,
+            scope: Scope::Files,
         };
         assert!(tree.workspace.list(&walk).is_err(), "{path}");
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reversecore_exec::{Engine, EngineConfig};
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
 use reversecore_tools::{
     Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
@@ -96,7 +96,10 @@ fn services(workspace: &Path) -> Arc<Services> {
         read_dirs: Vec::new(),
         rule_dirs: Vec::new(),
     };
+    let mut workers = PoolConfig::new("/bin/cat");
+    workers.min = 0;
     Arc::new(Services {
+        workers: WorkerPool::start(&engine, workers).unwrap(),
         engine,
         workspace: Workspace::open(&settings).unwrap(),
         programs: Programs::new(ProgramSettings {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::arguments::invalid;
 use crate::bounded::{OutputBytes, Timeout, default_output_bytes};
+use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::programs::Program;
@@ -33,6 +34,9 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Only the external program knows its commands; for embedded engines see disassemble and parse_binary.
+    #[serde(default)]
+    engine: Engine,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -70,6 +74,13 @@ impl Tool for RunRadare2 {
         call: &Call<'_>,
         params: Params,
     ) -> Result<Answer<Radare2Report>, ToolError> {
+        if params.engine == Engine::Embedded {
+            return Err(invalid(
+                "engine",
+                "there is no embedded engine for the commands of radare2",
+                "Use `disassemble`, `parse_binary` or `run_strings`, or leave `engine` out.",
+            ));
+        }
         checked(&params.r2_command, call.services.radare2_policy)?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let mut analysis = call

@@ -1,8 +1,7 @@
 //! Lines of `strings -t x`, cut out of a stream that arrives in pieces of any
 //! size: an offset in hexadecimal, a space, the string.
 
-/// A string longer than this is cut: a file may hold one of its own length.
-pub(super) const LONGEST: usize = 64 << 10;
+use super::LONGEST;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
-//! `run_strings`: printable strings with their offsets, by GNU `strings`.
+//! `run_strings`: printable strings with their offsets, by the embedded scanner
+//! or by GNU `strings`.
 //!
-//! The output is read as a stream: all strings are counted, those that fit the
+//! The program's output is read as a stream: all strings are counted, those that fit the
 //! caller's budget are kept, and memory stays bounded whatever the file holds.
 
+pub(crate) mod embedded;
 mod lines;
 mod report;
 
@@ -13,6 +15,7 @@ use serde::Deserialize;
 
 use crate::arguments::invalid;
 use crate::bounded::{Bounded, OutputBytes, Timeout, default_output_bytes};
+use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::external::Analysis;
@@ -22,6 +25,8 @@ use crate::tool::{Answer, Call, Tool};
 use lines::{Line, Lines};
 use report::{Encoding, Strings, StringsReport};
 
+/// A string longer than this is cut: a file may hold one of its own length.
+const LONGEST: usize = 64 << 10;
 /// Longest pattern, and what it may compile to.
 const LONGEST_PATTERN: usize = 4096;
 const PATTERN_MEMORY: usize = 1 << 20;
@@ -50,6 +55,9 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
@@ -61,17 +69,26 @@ pub(super) enum Encodings {
     Utf16le,
     #[serde(rename = "utf-16be")]
     Utf16be,
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "8-bit")]
+    EightBit,
     #[serde(rename = "all")]
     All,
 }
 
 impl Encodings {
-    fn each(self) -> &'static [Encoding] {
+    /// `all` leaves 8-bit out: every run of high bytes is a string there.
+    fn each(self, engine: Engine) -> &'static [Encoding] {
+        use Encoding::{Ascii, EightBit, Utf8, Utf16be, Utf16le};
         match self {
-            Self::Ascii => &[Encoding::Ascii],
-            Self::Utf16le => &[Encoding::Utf16le],
-            Self::Utf16be => &[Encoding::Utf16be],
-            Self::All => &[Encoding::Ascii, Encoding::Utf16le, Encoding::Utf16be],
+            Self::Ascii => &[Ascii],
+            Self::Utf16le => &[Utf16le],
+            Self::Utf16be => &[Utf16be],
+            Self::Utf8 => &[Utf8],
+            Self::EightBit => &[EightBit],
+            Self::All if engine.is_embedded() => &[Ascii, Utf8, Utf16le, Utf16be],
+            Self::All => &[Ascii, Utf16le, Utf16be],
         }
     }
 }
@@ -95,7 +112,7 @@ impl Tool for RunStrings {
 
     const NAME: &'static str = "run_strings";
     const TITLE: &'static str = "Extract strings";
-    const DESCRIPTION: &'static str = "Extract printable strings with their file offsets (hexadecimal in the text). Use `pattern` to look for something (URLs, paths, keys) instead of reading everything; `encoding`=all also finds UTF-16, as in Windows programs. `metadata.total` counts all strings that match.";
+    const DESCRIPTION: &'static str = "Extract printable strings with their file offsets (hexadecimal in the text). Use `pattern` to look for something (URLs, paths, keys) instead of reading everything; `encoding`=all also finds UTF-16, as in Windows programs, and UTF-8. `metadata.total` counts all strings that match.";
 
     async fn run(
         &self,
@@ -104,11 +121,28 @@ impl Tool for RunStrings {
     ) -> Result<Answer<StringsReport>, ToolError> {
         let pattern = params.pattern.as_deref().map(compiled).transpose()?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
+        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+        let encodings = params.encoding.each(params.engine);
+        if params.engine.is_embedded() {
+            let search = embedded::Search {
+                encodings: encodings.to_vec(),
+                min_length: params.min_length.get(),
+                pattern: params.pattern,
+                room: budget,
+            };
+            let listed = call.examine(&params.file_path, timeout, search).await?;
+            return Ok(answer(listed.reply.into(), None));
+        }
+        if let Some(unknown) = encodings.iter().find(|each| each.option().is_none()) {
+            return Err(invalid(
+                "encoding",
+                format!("`{}` is not known to GNU `strings`", unknown.name()),
+                "Leave out `engine`: the embedded engine knows it.",
+            ));
+        }
         let mut analysis = call
             .analysis(Program::Strings, &params.file_path, timeout)
             .await?;
-        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
-        let encodings = params.encoding.each();
         let mut found = Found::new(pattern, 0);
         let mut timed_out = None;
         for (done, encoding) in encodings.iter().enumerate() {
@@ -138,7 +172,7 @@ async fn read(
     let command = command
         .args(["-a", "-t", "x", "-n"])
         .arg(min_length.to_string())
-        .args(["-e", encoding.option()])
+        .args(["-e", encoding.option().unwrap_or("s")])
         .arg(path)
         .limits(Limits {
             processes: 1,
@@ -162,6 +196,24 @@ async fn read(
     match analysis.judge(&finished, &[0]) {
         Some(error) => Err(error),
         None => Ok(true),
+    }
+}
+
+impl From<embedded::Listed> for Found {
+    fn from(listed: embedded::Listed) -> Self {
+        let embedded::Listed {
+            strings,
+            total,
+            cut,
+            shortened,
+        } = listed;
+        Self {
+            strings,
+            total,
+            cut,
+            shortened,
+            ..Self::new(None, 0)
+        }
     }
 }
 
@@ -216,8 +268,7 @@ fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport
         answer.coverage = Coverage::Truncated;
         answer.warnings.push(format!(
             "{} strings are longer than {} bytes and were cut there",
-            found.shortened,
-            lines::LONGEST
+            found.shortened, LONGEST
         ));
     }
     if found.unreadable > 0 {
@@ -237,7 +288,7 @@ fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport
     answer
 }
 
-fn compiled(pattern: &str) -> Result<Regex, ToolError> {
+pub(super) fn compiled(pattern: &str) -> Result<Regex, ToolError> {
     const HINT: &str = "Use the syntax of Rust's regex crate (no look-around, no back-references), for example `(?i)https?://`.";
     if pattern.len() > LONGEST_PATTERN {
         return Err(invalid("pattern", "is longer than 4096 bytes", HINT));

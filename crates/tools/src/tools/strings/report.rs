@@ -2,9 +2,9 @@
 //! in one buffer, and are arrays in JSON. An allocation, or the names of three
 //! fields, for each of them cost more than finding them.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde::ser::{SerializeTuple as _, Serializer};
+use reversecore_analysis::strings as scanner;
+use serde::ser::{SerializeSeq as _, SerializeTuple as _, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::text::escaped;
 use crate::tool::Report;
@@ -13,35 +13,62 @@ use crate::tool::Report;
 pub(super) const LINE_OVERHEAD: usize = 12;
 
 /// How the characters of a string are stored in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Encoding {
     Ascii,
+    Utf8,
     Utf16le,
     Utf16be,
+    EightBit,
 }
 
 impl Encoding {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ascii => "ascii",
+            Self::Utf8 => "utf-8",
             Self::Utf16le => "utf-16le",
             Self::Utf16be => "utf-16be",
+            Self::EightBit => "8-bit",
         }
     }
 
-    /// What `strings -e` takes.
-    pub(super) fn option(self) -> &'static str {
+    /// What `strings -e` takes; `None` for what GNU `strings` does not know.
+    pub(super) fn option(self) -> Option<&'static str> {
         match self {
-            Self::Ascii => "s",
-            Self::Utf16le => "l",
-            Self::Utf16be => "b",
+            Self::Ascii => Some("s"),
+            Self::Utf8 => None,
+            Self::Utf16le => Some("l"),
+            Self::Utf16be => Some("b"),
+            Self::EightBit => Some("S"),
+        }
+    }
+
+    /// As the embedded scanner calls it.
+    pub(super) fn scanned(self) -> scanner::Encoding {
+        match self {
+            Self::Ascii => scanner::Encoding::Ascii,
+            Self::Utf8 => scanner::Encoding::Utf8,
+            Self::Utf16le => scanner::Encoding::Utf16Le,
+            Self::Utf16be => scanner::Encoding::Utf16Be,
+            Self::EightBit => scanner::Encoding::EightBit,
+        }
+    }
+
+    pub(super) fn of(scanned: scanner::Encoding) -> Self {
+        match scanned {
+            scanner::Encoding::Ascii => Self::Ascii,
+            scanner::Encoding::Utf8 => Self::Utf8,
+            scanner::Encoding::Utf16Le => Self::Utf16le,
+            scanner::Encoding::Utf16Be => Self::Utf16be,
+            scanner::Encoding::EightBit => Self::EightBit,
         }
     }
 
     /// How a line of text says which it is.
     fn mark(self) -> &'static str {
         match self {
-            Self::Ascii => "",
+            Self::Ascii | Self::Utf8 | Self::EightBit => "",
             Self::Utf16le => "le:",
             Self::Utf16be => "be:",
         }
@@ -49,12 +76,12 @@ impl Encoding {
 }
 
 /// The report of `run_strings`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(in crate::tools) struct StringsReport {
     /// What the members of each item are.
     columns: [&'static str; 3],
     /// By offset: `[792, "ascii", "/lib64/ld-linux-x86-64.so.2"]`.
-    #[schemars(with = "Vec<(u64, String, String)>")]
+    #[serde(serialize_with = "rows")]
     pub(super) strings: Strings,
 }
 
@@ -67,14 +94,14 @@ impl StringsReport {
     }
 }
 
-/// Strings, escaped.
-#[derive(Debug, Default)]
+/// Strings, escaped but for tabs. As they stand here they come from a worker.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Strings {
     text: String,
     items: Vec<Item>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Item {
     offset: u64,
     encoding: Encoding,
@@ -93,12 +120,17 @@ impl Strings {
     ) -> bool {
         let start = self.text.len();
         match std::str::from_utf8(bytes) {
-            Ok(text) if bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+            Ok(text) if bytes.iter().all(|byte| matches!(byte, b'\t' | 0x20..=0x7e)) => {
                 self.text.push_str(text);
             }
-            _ => self
-                .text
-                .push_str(&escaped(&String::from_utf8_lossy(bytes))),
+            _ => {
+                // A tab is part of many strings and harmless; escaped, it could
+                // not be told from a backslash and a letter.
+                for (number, part) in String::from_utf8_lossy(bytes).split('\t').enumerate() {
+                    self.text.push_str(if number > 0 { "\t" } else { "" });
+                    self.text.push_str(&escaped(part));
+                }
+            }
         }
         let end = self.text.len();
         let Some(left) = room.checked_sub(end - start + LINE_OVERHEAD) else {
@@ -138,10 +170,12 @@ impl Strings {
     }
 }
 
-impl Serialize for Strings {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(Row))
+fn rows<S: Serializer>(strings: &Strings, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut rows = serializer.serialize_seq(Some(strings.len()))?;
+    for row in strings.iter() {
+        rows.serialize_element(&Row(row))?;
     }
+    rows.end()
 }
 
 struct Row<'a>((u64, Encoding, &'a str));
@@ -198,7 +232,7 @@ mod tests {
         let mut strings = Strings::default();
         let mut room = LINE_OVERHEAD + 4;
         assert!(!strings.push(0, Encoding::Ascii, b"abcde", &mut room));
-        assert!(strings.push(7, Encoding::Ascii, b"a\tb", &mut room));
+        assert!(strings.push(7, Encoding::Ascii, b"a\tbc", &mut room));
         assert_eq!(
             (room, strings.len(), strings.size()),
             (0, 1, LINE_OVERHEAD + 4)

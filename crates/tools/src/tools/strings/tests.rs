@@ -41,11 +41,11 @@ fn lines_are_the_same_however_the_stream_is_cut() {
 #[test]
 fn an_endless_line_is_bounded_and_said_to_be_cut() {
     let mut long = b"     10 ".to_vec();
-    long.resize(3 * lines::LONGEST, b'x');
+    long.resize(3 * LONGEST, b'x');
     for pieces in [vec![&long[..]], long.chunks(1000).collect()] {
         let found = lines(&pieces);
         assert_eq!((found.len(), found[0].0, found[0].2), (1, Some(0x10), true));
-        assert!(found[0].1.len() < lines::LONGEST);
+        assert!(found[0].1.len() < LONGEST);
     }
 }
 
@@ -81,11 +81,11 @@ fn encodings_are_merged_by_offset_and_text_is_escaped() {
     let answer = answer(found, None);
     assert_eq!(
         answer.report.text(),
-        "10  le:a\\tb\n15  plain\n20  le:wide\n"
+        "10  le:a\tb\n15  plain\n20  le:wide\n"
     );
     assert_eq!(
         serde_json::to_string(&answer.report).unwrap(),
-        r#"{"columns":["offset","encoding","text"],"strings":[[16,"utf-16le","a\\tb"],[21,"ascii","plain"],[32,"utf-16le","wide"]]}"#
+        r#"{"columns":["offset","encoding","text"],"strings":[[16,"utf-16le","a\tb"],[21,"ascii","plain"],[32,"utf-16le","wide"]]}"#
     );
 }
 

@@ -65,6 +65,22 @@ pub(super) fn flatten(
     Ok(flat)
 }
 
+/// Puts the rules of several files one after another.
+pub(super) fn flatten_all(names: &[String], source: &mut dyn Source) -> Result<Flat, ToolError> {
+    let mut flat = Flat {
+        line: 1,
+        work: lexer::WORK,
+        ..Flat::default()
+    };
+    for (number, name) in names.iter().enumerate() {
+        flat.include(name, None, number + 1, source, 0)?;
+        flat.push(b"\n")?;
+    }
+    flat.work = lexer::WORK;
+    flat.check_joined()?;
+    Ok(flat)
+}
+
 impl Flat {
     /// Where a line of the flat text came from: the name of the included or
     /// given file, `None` for inline rules, and the line there.

@@ -1,5 +1,7 @@
-//! `run_yara`: which YARA rules match a file, by the `yara` program.
+//! `run_yara`: which YARA rules match a file, by the embedded engine or by the
+//! `yara` program.
 
+pub(crate) mod embedded;
 mod include;
 mod output;
 
@@ -14,14 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::invalid;
 use crate::bounded::Timeout;
+use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
 use crate::text::{diagnostics, escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
-use crate::workspace::{Refused, Scope, Workspace};
-use include::{Flat, Included, Source, flatten, parse_error};
+use crate::workspace::{Kind, Refused, Scope, Walk, Workspace};
+use include::{Flat, Included, Source, flatten, flatten_all, parse_error};
 use output::Match;
 
 /// The largest file of rules.
@@ -44,7 +47,7 @@ pub(super) struct RunYara;
 pub(super) struct Params {
     /// Path in the workspace.
     file_path: String,
-    /// Path of a file with rules; give this or `rules`.
+    /// Path of a file with rules, or of a directory of such files; give this or `rules`.
     #[serde(default)]
     rule_file: Option<String>,
     /// The rules themselves.
@@ -53,9 +56,12 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(super) struct YaraReport {
     /// The rules that match.
     matches: Vec<Match>,
@@ -103,16 +109,14 @@ impl Tool for RunYara {
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<YaraReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let origin = Origin::of(params.rule_file, params.rules)?;
+        if params.engine.is_embedded() {
+            let flat = prepared(call, origin).await?;
+            return embedded::run(call, &params.file_path, &flat, timeout).await;
+        }
         let mut analysis = call
             .analysis(Program::Yara, &params.file_path, timeout)
             .await?;
-        let workspace = call.services.workspace.clone();
-        let flattening = tokio::task::spawn_blocking(move || origin.flatten(workspace));
-        let mut flat = tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => return Err(ToolError::cancelled()),
-            done = flattening => done.map_err(internal)??,
-        };
+        let mut flat = prepared(call, origin).await?;
         let rules = Bytes::from(std::mem::take(&mut flat.text));
         let finished = scan(call, &analysis, rules).await?;
         let scan_timed_out = timed_out(&finished);
@@ -121,6 +125,17 @@ impl Tool for RunYara {
         }
         call.settle(&mut analysis).await?;
         Ok(answer(&finished, &flat, scan_timed_out))
+    }
+}
+
+/// Reads the rules, not on a runtime thread.
+async fn prepared(call: &Call<'_>, origin: Origin) -> Result<Flat, ToolError> {
+    let workspace = call.services.workspace.clone();
+    let flattening = tokio::task::spawn_blocking(move || origin.flatten(workspace));
+    tokio::select! {
+        biased;
+        () = call.cancel.cancelled() => Err(ToolError::cancelled()),
+        done = flattening => done.map_err(internal)?,
     }
 }
 
@@ -214,15 +229,50 @@ impl Origin {
             Self::File(path) => {
                 let shown = quoted(&path);
                 let refused = |refused: Refused| refused.into_tool_error("rule_file", &shown);
-                let file = roots
-                    .workspace
-                    .open_file(&path, Scope::Rules)
-                    .map_err(refused)?;
-                let text = read(file, &shown)?;
-                flatten(&text, Some(&path), &mut roots)
+                match roots.workspace.open_file(&path, Scope::Rules) {
+                    Ok(file) => {
+                        let text = read(file, &shown)?;
+                        flatten(&text, Some(&path), &mut roots)
+                    }
+                    Err(Refused::NotA {
+                        found: "a directory",
+                        ..
+                    }) => {
+                        let names = rule_files(&roots.workspace, &path).map_err(refused)?;
+                        if names.is_empty() {
+                            return Err(invalid(
+                                "rule_file",
+                                format!(
+                                    "the directory `{shown}` has no files named *.yar or *.yara"
+                                ),
+                                "Name a file with rules, or a directory of such files.",
+                            ));
+                        }
+                        flatten_all(&names, &mut roots)
+                    }
+                    Err(other) => Err(refused(other)),
+                }
             }
         }
     }
+}
+
+/// The files with rules in a directory and those below it, in order.
+fn rule_files(workspace: &Workspace, directory: &str) -> Result<Vec<String>, Refused> {
+    let walk = Walk {
+        path: directory.to_owned(),
+        pattern: None,
+        recursive: true,
+        scope: Scope::Rules,
+    };
+    let named = |path: &str| path.ends_with(".yar") || path.ends_with(".yara");
+    let listing = workspace.list(&walk)?;
+    Ok(listing
+        .entries
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::File && named(&entry.path))
+        .map(|entry| format!("{}/{}", directory.trim_end_matches('/'), entry.path))
+        .collect())
 }
 
 /// Included files come from the rule roots.

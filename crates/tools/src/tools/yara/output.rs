@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::text::escaped;
 
 /// A rule that matches.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Match {
     pub(super) rule: String,
     pub(super) namespace: String,
@@ -23,7 +22,7 @@ pub(super) struct Match {
 }
 
 /// A value of a rule's metadata.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Meta {
     Boolean(bool),
@@ -32,7 +31,7 @@ pub(super) enum Meta {
 }
 
 /// Where a string of a rule matches.
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct StringMatch {
     pub(super) identifier: String,
     pub(super) offset: u64,

@@ -1,5 +1,7 @@
-//! `run_binwalk`: signatures of embedded files, by binwalk 2.3. It scans and
-//! extracts nothing.
+//! `run_binwalk`: embedded files, by the embedded search or by binwalk 2.3. It
+//! scans and extracts nothing.
+
+pub(crate) mod embedded;
 
 use std::fmt::Write as _;
 
@@ -8,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, OutputBytes, Timeout, default_output_bytes};
+use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::programs::Program;
@@ -32,19 +35,29 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct BinwalkReport {
     /// By offset.
     signatures: Vec<Signature>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Signature {
     offset: u64,
-    /// The first words of the description: `gzip compressed data`.
+    /// Bytes, where the format tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// Short name of the format: `gzip`, or with the external engine the first
+    /// words of the description.
     name: String,
+    /// `low`, `medium` or `high`; the external engine does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<reversecore_analysis::carve::Confidence>,
     description: String,
 }
 
@@ -68,7 +81,7 @@ impl Tool for RunBinwalk {
 
     const NAME: &'static str = "run_binwalk";
     const TITLE: &'static str = "Scan firmware signatures";
-    const DESCRIPTION: &'static str = "Scan a firmware image or any blob for embedded files: archives, file systems, executables, certificates, with their offsets. Nothing is extracted. Some signatures are short, so expect false positives.";
+    const DESCRIPTION: &'static str = "Scan a firmware image or any blob for embedded files: archives, file systems, executables, certificates, with offset, size and confidence. Nothing is extracted.";
 
     async fn run(
         &self,
@@ -76,6 +89,9 @@ impl Tool for RunBinwalk {
         params: Params,
     ) -> Result<Answer<BinwalkReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
+        if params.engine.is_embedded() {
+            return embedded::run(call, &params, timeout).await;
+        }
         let mut analysis = call
             .analysis(Program::Binwalk, &params.file_path, timeout)
             .await?;
@@ -137,7 +153,9 @@ fn parse(output: &str, cut: bool) -> Vec<Signature> {
                 .to_owned();
             Some(Signature {
                 offset,
+                size: None,
                 name,
+                confidence: None,
                 description,
             })
         })

@@ -1,0 +1,234 @@
+//! Embedded engines: a tool describes a piece of [`Work`], a confined worker
+//! does it on the open file, and the typed reply comes back.
+//!
+//! ```text
+//! tool: Work ──postcard──> pool ──socket──> worker: perform(&[u8]) ─> analysis::*
+//!   reply <──checked, typed── pool <──────────────── Result<Reply, Trouble>
+//! ```
+//!
+//! The worker has parsed a hostile file, so what it says is data: it is decoded
+//! into the reply's type, and its text is escaped where a report is written
+//! ([`present`]). What a worker does is in [`worker`]; how it is kept, confined
+//! and replaced is the business of `exec`.
+
+pub(crate) mod engine;
+pub(crate) mod present;
+pub(crate) mod worker;
+
+use std::time::Duration;
+
+use reversecore_exec::worker::{Crash, Job, PoolError, WorkOutcome};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::error::{ErrorCode, ToolError};
+use crate::text::{diagnostics, quoted};
+use crate::tool::Call;
+use crate::workspace::Target;
+use worker::{File, Request, Resident};
+
+/// Who answered, for the metadata.
+pub(crate) const ENGINE: &str = concat!("embedded ", env!("CARGO_PKG_VERSION"));
+
+/// More than the largest report.
+const LARGEST_REPLY: usize = 120 << 20;
+/// What is left for the server of the time of a call.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A piece of work for a worker: what to find out about a file.
+pub(crate) trait Work: Serialize + DeserializeOwned {
+    /// What is found out.
+    type Reply: Serialize + DeserializeOwned + Send;
+
+    /// Wraps it for the way.
+    fn request(self) -> Request;
+
+    /// Prefers a worker that did work of this name last.
+    fn affinity(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// Does it; in the worker.
+    fn perform(self, file: &mut File<'_>, resident: &mut Resident) -> Result<Self::Reply, Trouble>;
+}
+
+/// Why a worker has no answer: something about the question, not the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Trouble {
+    /// A parameter can't be met by this file.
+    Parameter { name: String, reason: String },
+    /// The rules can't be understood.
+    Rules { message: String },
+    /// The file could not be mapped.
+    Unreadable { message: String },
+}
+
+/// An answer of a worker, and the file it is about.
+#[derive(Debug)]
+pub(crate) struct Worked<R> {
+    pub(crate) reply: R,
+    pub(crate) size: u64,
+}
+
+impl Call<'_> {
+    /// Opens the file and has a worker examine it.
+    pub(crate) async fn examine<W: Work>(
+        &self,
+        file_path: &str,
+        timeout: Duration,
+        work: W,
+    ) -> Result<Worked<W::Reply>, ToolError> {
+        let deadline = Instant::now() + timeout;
+        let shown = quoted(file_path);
+        self.record.note(|facts| facts.file = Some(shown));
+        let mut target = self
+            .services
+            .workspace
+            .target("file_path", file_path, self.cancel)
+            .await?;
+        self.record
+            .note(|facts| facts.engine = Some(ENGINE.to_owned()));
+        let reply = self.work(&target, deadline, timeout, work).await?;
+        self.settle_target(&mut target, deadline).await?;
+        Ok(Worked {
+            reply,
+            size: target.size(),
+        })
+    }
+
+    async fn work<W: Work>(
+        &self,
+        target: &Target,
+        deadline: Instant,
+        timeout: Duration,
+        work: W,
+    ) -> Result<W::Reply, ToolError> {
+        let affinity = work.affinity();
+        let payload = postcard::to_allocvec(&work.request()).map_err(internal)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let job = Job {
+            files: vec![target.file()?.into()],
+            timeout: left.max(SHORTEST),
+            affinity,
+            retry: true,
+            max_reply: LARGEST_REPLY,
+            ..Job::new(payload)
+        };
+        let done = self
+            .services
+            .workers
+            .run(job, self.cancel)
+            .await
+            .map_err(pool_error)?;
+        self.record.note(|facts| {
+            facts.bytes_out = facts.bytes_out.saturating_add(done.usage.bytes_out);
+            facts.peak_rss = facts.peak_rss.max(done.usage.peak_rss);
+        });
+        match done.outcome {
+            WorkOutcome::Done(bytes) => {
+                let reply: Result<W::Reply, Trouble> =
+                    postcard::from_bytes(&bytes).map_err(|error| misbehaved(&error.to_string()))?;
+                reply.map_err(Trouble::into_error)
+            }
+            WorkOutcome::TimedOut => Err(ToolError::new(
+                ErrorCode::Timeout,
+                format!("the analysis was not done after {} s", timeout.as_secs()),
+                "Raise `timeout` (up to 3600 s), or ask for less.",
+            )),
+            WorkOutcome::Cancelled => Err(ToolError::cancelled()),
+            WorkOutcome::Crashed(crash) => Err(crashed(&crash)),
+            WorkOutcome::MemoryLimit => Err(ToolError::new(
+                ErrorCode::ResourceLimit,
+                "the analysis reached its limit on memory",
+                "The file needs more than the server grants one analysis; ask for less, or use `engine`=external where the tool has it.",
+            )),
+            WorkOutcome::FileChanged => Err(ToolError::new(
+                ErrorCode::FileChanged,
+                "the file changed during the analysis",
+                "Call again when the file is complete.",
+            )),
+            WorkOutcome::ReplyTooLarge(size) => Err(ToolError::new(
+                ErrorCode::OutputLimit,
+                format!("the report has {size} bytes, more than a result may have"),
+                "Ask for less: a smaller `limit`, or a narrower `pattern`.",
+            )),
+            WorkOutcome::Misbehaved(what) => Err(misbehaved(what)),
+        }
+    }
+}
+
+impl Trouble {
+    fn into_error(self) -> ToolError {
+        match self {
+            Self::Parameter { name, reason } => ToolError::new(
+                ErrorCode::ValidationError,
+                format!("parameter `{}`: {}", quoted(&name), quoted(&reason)),
+                "Correct the argument; `parse_binary` shows the file's sections and symbols.",
+            ),
+            Self::Rules { message } => ToolError::new(
+                ErrorCode::ParseError,
+                format!("the rules can't be compiled: {}", diagnostics(&message)),
+                "Correct the rule at the line that is named.",
+            ),
+            Self::Unreadable { message } => ToolError::new(
+                ErrorCode::FileChanged,
+                "the file could not be read",
+                "Call again; if it persists, the file system has a fault.",
+            )
+            .log_detail(message),
+        }
+    }
+}
+
+fn crashed(crash: &Crash) -> ToolError {
+    let how = crash.ending.map_or_else(
+        || "ended unexpectedly".to_owned(),
+        |ending| ending.to_string(),
+    );
+    ToolError::new(
+        ErrorCode::ToolFailed,
+        format!("the engine failed on this file (its process {how})"),
+        "The file breaks this engine; use `engine`=external where the tool has it, or another tool. Please report it.",
+    )
+    .log_detail(&crash.message)
+}
+
+fn misbehaved(what: &str) -> ToolError {
+    ToolError::new(
+        ErrorCode::ToolFailed,
+        "the engine's answer was not understood and is dropped",
+        "The file may have taken the engine over; treat it as hostile. `engine`=external may do.",
+    )
+    .log_detail(what)
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an enum that may grow; whatever is not the caller's affair is ours"
+)]
+fn pool_error(error: PoolError) -> ToolError {
+    match &error {
+        PoolError::QueueFull { .. } => ToolError::new(
+            ErrorCode::QueueFull,
+            "too many analyses are waiting",
+            "Retry after `retry_after_ms`, with fewer calls at one time.",
+        )
+        .retry_after_ms(1000),
+        PoolError::TooLarge { size, limit } => ToolError::new(
+            ErrorCode::ResourceLimit,
+            format!("the question has {size} bytes, the limit is {limit}"),
+            "Use fewer rules in one call.",
+        ),
+        _ => internal(error),
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> ToolError {
+    ToolError::new(
+        ErrorCode::Internal,
+        "the embedded engine could not be used",
+        "Call again; if it persists, the server's log has the reason.",
+    )
+    .log_detail(error)
+}

@@ -1,0 +1,113 @@
+//! `get_file_info`: what a file is, its hashes and its entropy, in one pass.
+
+use reversecore_analysis::binary::{self, BinaryReport, Details, ParseOptions};
+use reversecore_analysis::entropy::{EntropyReport, Profile};
+use reversecore_analysis::hashes::{Algorithm, Digests, HashReport};
+use reversecore_analysis::identify::{Identity, identify};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Timeout;
+use crate::embedded::present::{Tree, outline};
+use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::{Trouble, Work};
+use crate::error::ToolError;
+use crate::tool::{Answer, Call, Tool};
+
+/// The tool.
+#[derive(Debug)]
+pub(super) struct GetFileInfo;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Path in the workspace.
+    file_path: String,
+    /// Add the course of the entropy, up to 512 points.
+    #[serde(default)]
+    entropy_curve: bool,
+    /// Seconds.
+    #[serde(default)]
+    timeout: Timeout<120>,
+}
+
+/// What a worker is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Describe {
+    curve: bool,
+}
+
+/// What it says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Described {
+    size: u64,
+    identity: Identity,
+    hashes: HashReport,
+    /// Of the imported functions of a PE file.
+    imphash: Option<String>,
+    entropy: EntropyReport,
+}
+
+impl Work for Describe {
+    type Reply = Described;
+
+    fn request(self) -> Request {
+        Request::FileInfo(self)
+    }
+
+    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Described, Trouble> {
+        let parsed = binary::parse(file.bytes(), &ParseOptions::default());
+        let identity = identify(file.bytes(), Some(&parsed));
+        let (hashes, mut entropy) = measured(file);
+        if !self.curve {
+            entropy.curve.points.clear();
+        }
+        Ok(Described {
+            size: hashes.size,
+            identity,
+            hashes,
+            imphash: imphash(&parsed),
+            entropy,
+        })
+    }
+}
+
+/// Hashes and entropy, in one pass over the file.
+pub(crate) fn measured(file: &File<'_>) -> (HashReport, EntropyReport) {
+    let mut digests = Digests::new(&Algorithm::ALL);
+    let mut profile = Profile::new();
+    file.pieces(|piece| {
+        digests.update(piece);
+        profile.update(piece);
+    });
+    (digests.finish(), profile.finish())
+}
+
+/// The hash of a PE file's imports.
+pub(crate) fn imphash(parsed: &BinaryReport) -> Option<String> {
+    parsed.images.iter().find_map(|image| match &image.details {
+        Details::Pe(details) => details.imphash.clone(),
+        Details::Elf(_) | Details::MachO(_) => None,
+    })
+}
+
+impl Tool for GetFileInfo {
+    type Params = Params;
+    type Report = Tree;
+
+    const NAME: &'static str = "get_file_info";
+    const TITLE: &'static str = "File identity";
+    const DESCRIPTION: &'static str = "What a file is, with evidence: type, MIME type, architecture, linking, compiler, packer and installer hints, packing verdict; MD5, SHA-1, SHA-256, SHA-512, CRC32, ssdeep, TLSH, imphash; entropy and its high regions.";
+
+    async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
+        let timeout = params.timeout.resolve(call.services.default_timeout);
+        let work = Describe {
+            curve: params.entropy_curve,
+        };
+        let mut described = call.examine(&params.file_path, timeout, work).await?.reply;
+        let warnings = std::mem::take(&mut described.entropy.warnings);
+        let mut answer = Answer::complete(Tree::new(&described, outline));
+        answer.add_warnings(warnings);
+        Ok(answer)
+    }
+}

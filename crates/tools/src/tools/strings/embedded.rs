@@ -1,0 +1,115 @@
+//! Strings by the embedded scanner, in a worker: all encodings in one pass,
+//! files of any size in little memory.
+
+use regex::Regex;
+use reversecore_analysis::strings::{self, Found, Options, Scanner};
+use serde::{Deserialize, Serialize};
+
+use super::compiled;
+use super::report::{Encoding, Strings};
+use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::{Trouble, Work};
+
+/// What to look for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Search {
+    pub(super) encodings: Vec<Encoding>,
+    pub(super) min_length: u64,
+    pub(super) pattern: Option<String>,
+    /// Bytes of report.
+    pub(super) room: usize,
+}
+
+/// What was found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(super) strings: Strings,
+    /// How many there are, those left out included.
+    pub(super) total: u64,
+    /// Some did not fit.
+    pub(super) cut: bool,
+    /// How many of those reported are longer than what is reported of them.
+    pub(super) shortened: u64,
+}
+
+impl Work for Search {
+    type Reply = Listed;
+
+    fn request(self) -> Request {
+        Request::Strings(self)
+    }
+
+    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Listed, Trouble> {
+        let pattern = match self.pattern.as_deref().map(compiled).transpose() {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                return Err(Trouble::Parameter {
+                    name: "pattern".to_owned(),
+                    reason: error.message,
+                });
+            }
+        };
+        let mut scanner = Scanner::new(&Options {
+            encodings: self.encodings.iter().map(|each| each.scanned()).collect(),
+            min_length: usize::try_from(self.min_length).unwrap_or(usize::MAX),
+            // What does not fit the report is not kept.
+            longest: self.room,
+        });
+        let mut collected = Collected {
+            listed: Listed {
+                strings: Strings::default(),
+                total: 0,
+                cut: false,
+                shortened: 0,
+            },
+            pattern,
+            room: self.room,
+        };
+        file.pieces(|piece| scanner.feed(piece, |found| collected.take(found)));
+        scanner.finish(|found| collected.take(found));
+        let mut listed = collected.listed;
+        listed.strings.sort();
+        Ok(listed)
+    }
+}
+
+struct Collected {
+    listed: Listed,
+    pattern: Option<Regex>,
+    room: usize,
+}
+
+impl Collected {
+    fn take(&mut self, found: Found<'_>) {
+        if self.pattern.is_none() && self.listed.cut {
+            self.listed.total += 1;
+            return;
+        }
+        // An ASCII string is its own bytes; of the others the text is made.
+        let text;
+        let bytes = match found.encoding {
+            strings::Encoding::Ascii | strings::Encoding::Utf8 => found.bytes,
+            strings::Encoding::Utf16Le
+            | strings::Encoding::Utf16Be
+            | strings::Encoding::EightBit => {
+                text = found.text();
+                text.as_bytes()
+            }
+        };
+        if let Some(pattern) = &self.pattern
+            && !pattern.is_match(&String::from_utf8_lossy(bytes))
+        {
+            return;
+        }
+        let listed = &mut self.listed;
+        listed.total += 1;
+        if listed.cut {
+            return;
+        }
+        let encoding = Encoding::of(found.encoding);
+        listed.cut = !listed
+            .strings
+            .push(found.offset, encoding, bytes, &mut self.room);
+        listed.shortened += u64::from(found.is_cut() && !listed.cut);
+    }
+}
