@@ -209,7 +209,8 @@ async fn the_deadline_counts_while_a_consumer_does_not_take_output() {
 
 #[tokio::test]
 async fn e12_silence_has_its_own_verdict() {
-    let idle = milliseconds(250);
+    // Long enough that a busy machine is not taken for a silent program.
+    let idle = milliseconds(1000);
     let limits = Limits {
         idle: Some(idle),
         grace: milliseconds(10),
@@ -221,9 +222,9 @@ async fn e12_silence_has_its_own_verdict() {
             .await;
         assert_eq!(finished.outcome, Outcome::Idle(idle), "{rung}");
         assert_eq!(finished.stdout.total, 5000, "{rung}");
-        // Slow is not silent: 20 bytes, one every 25 ms, twice the idle limit.
+        // Slow is not silent: 60 bytes, one every 25 ms, longer than the idle limit.
         let finished = engine
-            .run(hostile(&["drip", "20", "25"]).limits(limits.clone()))
+            .run(hostile(&["drip", "60", "25"]).limits(limits.clone()))
             .await;
         assert_eq!(finished.outcome, Outcome::Exited(0), "{rung}");
         assert!(finished.usage.wall > idle, "{rung}");

@@ -114,7 +114,8 @@ async fn usage_is_measured() {
         let usage = engine.run(hostile(&["spin"]).limits(limits)).await.usage;
         let cpu = usage.user + usage.system;
         assert!(
-            cpu >= milliseconds(950) && cpu < milliseconds(2500),
+            // The limit is checked at ticks, the usage is exact.
+            cpu >= milliseconds(900) && cpu < milliseconds(2500),
             "{rung}: {usage:?}"
         );
         assert!(usage.wall >= cpu / 2, "{rung}: {usage:?}");
