@@ -26,6 +26,7 @@ pub mod iocs;
 pub mod strings;
 pub mod yara;
 
+mod hex;
 #[cfg(test)]
 mod mutation_tests;
 mod warnings;

@@ -32,13 +32,8 @@ impl<'a> Call<'a> {
         file_path: &str,
         timeout: Duration,
     ) -> Result<Analysis<'a>, ToolError> {
-        let shown = crate::text::quoted(file_path);
-        self.record.note(|facts| facts.file = Some(shown));
         let services = self.services;
-        let target = services
-            .workspace
-            .target("file_path", file_path, self.cancel)
-            .await?;
+        let target = self.target(file_path).await?;
         let located = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(ToolError::cancelled()),

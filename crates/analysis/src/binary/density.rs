@@ -4,6 +4,7 @@
 //! Called by the parsers of ELF and Mach-O for one image at a time.
 
 use crate::Warnings;
+use crate::entropy::bits_per_byte;
 
 /// How often the bytes of a file may be read for the entropy of its sections.
 const MOST_PASSES: u64 = 4;
@@ -40,7 +41,7 @@ impl Density {
             return None;
         };
         self.left = left;
-        Some(shannon(bytes))
+        Some(bits_per_byte(bytes))
     }
 
     /// Says so when the budget was spent.
@@ -52,44 +53,6 @@ impl Density {
     }
 }
 
-/// Shannon entropy in bits per byte; 0 for no bytes.
-fn shannon(bytes: &[u8]) -> f64 {
-    // Four histograms, so that runs of one value don't wait for one counter.
-    let mut counts = [[0_u64; 256]; 4];
-    let [first, second, third, fourth] = &mut counts;
-    let mut quads = bytes.chunks_exact(4);
-    let count = |table: &mut [u64; 256], byte: u8| {
-        if let Some(slot) = table.get_mut(usize::from(byte)) {
-            *slot += 1;
-        }
-    };
-    for quad in &mut quads {
-        if let &[a, b, c, d] = quad {
-            count(first, a);
-            count(second, b);
-            count(third, c);
-            count(fourth, d);
-        }
-    }
-    for &byte in quads.remainder() {
-        count(first, byte);
-    }
-    let total = bytes.len() as f64;
-    let each = first
-        .iter()
-        .zip(second.iter())
-        .zip(third.iter())
-        .zip(fourth.iter());
-    each.map(|(((a, b), c), d)| a + b + c + d)
-        .filter(|&count| count > 0)
-        .map(|count| {
-            let share = count as f64 / total;
-            -share * share.log2()
-        })
-        .sum::<f64>()
-        .max(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,9 +60,9 @@ mod tests {
     #[test]
     fn entropy_is_that_of_the_distribution() {
         let all: Vec<u8> = (0..=255).collect();
-        assert!((shannon(&all) - 8.0).abs() < 1e-9);
-        assert!(shannon(&[7; 1001]).abs() < 1e-9);
-        assert!((shannon(b"ababababab") - 1.0).abs() < 1e-9);
+        assert!((bits_per_byte(&all) - 8.0).abs() < 1e-9);
+        assert!(bits_per_byte(&[7; 1001]).abs() < 1e-9);
+        assert!((bits_per_byte(b"ababababab") - 1.0).abs() < 1e-9);
     }
 
     #[test]

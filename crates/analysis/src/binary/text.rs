@@ -61,18 +61,6 @@ pub(super) fn name_at(table: &[u8], offset: u64) -> Option<&[u8]> {
     table.get(offset..).map(until_nul)
 }
 
-/// Bytes as lowercase hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing into a `String` can't fail.
-            write!(text, "{byte:02x}").ok();
-            text
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

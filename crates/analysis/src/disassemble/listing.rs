@@ -1,8 +1,6 @@
 //! The listing itself: decodes from a place that is known, in the mode that
 //! mapping symbols say, and puts names to targets.
 
-use std::fmt::Write as _;
-
 use super::architecture::{Architecture, Family};
 use super::decoder::{Decoder, Flow, Text};
 use super::start::{Begin, StartError};
@@ -10,6 +8,7 @@ use super::symbols::{Mapping, Mappings, Names};
 use super::{Disassembly, Instruction, MOST_INSTRUCTIONS, Request, Stopped, place, x86};
 use crate::Warnings;
 use crate::binary::{Image, Location};
+use crate::hex::hexadecimal;
 
 /// Lists instructions.
 pub(super) fn list(
@@ -215,14 +214,6 @@ impl Writer<'_> {
         self.address = self.address.wrapping_add(length);
         self.offset = self.offset.saturating_add(length);
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
 }
 
 /// `0x12, 0x34`, as after `.byte`.

@@ -6,6 +6,8 @@ mod ctph;
 
 use md5::Digest as _;
 use serde::{Deserialize, Serialize};
+
+use crate::hex::hexadecimal;
 use tlsh::generate::GeneratorOptions;
 use tlsh::{GeneratorType as _, TlshGenerator};
 
@@ -145,13 +147,13 @@ impl Digests {
         let options = GeneratorOptions::new().pure_integer_qratio_computation(true);
         HashReport {
             size: self.size,
-            md5: self.md5.map(|hasher| hex(&hasher.finalize())),
-            sha1: self.sha1.map(|hasher| hex(&hasher.finalize())),
-            sha256: self.sha256.map(|hasher| hex(&hasher.finalize())),
-            sha512: self.sha512.map(|hasher| hex(&hasher.finalize())),
+            md5: self.md5.map(|hasher| hexadecimal(&hasher.finalize())),
+            sha1: self.sha1.map(|hasher| hexadecimal(&hasher.finalize())),
+            sha256: self.sha256.map(|hasher| hexadecimal(&hasher.finalize())),
+            sha512: self.sha512.map(|hasher| hexadecimal(&hasher.finalize())),
             crc32: self
                 .crc32
-                .map(|hasher| hex(&hasher.finalize().to_be_bytes())),
+                .map(|hasher| hexadecimal(&hasher.finalize().to_be_bytes())),
             ssdeep: self.ssdeep.and_then(|hasher| hasher.finish()),
             tlsh: self.tlsh.and_then(|hasher| {
                 let hash = hasher.finalize_with_options(options).ok()?;
@@ -166,14 +168,6 @@ pub fn hash(bytes: &[u8], algorithms: &[Algorithm]) -> HashReport {
     let mut digests = Digests::new(algorithms);
     digests.update(bytes);
     digests.finish()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    let digits = bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    digits.collect()
 }
 
 #[cfg(test)]

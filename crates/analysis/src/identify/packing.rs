@@ -3,6 +3,8 @@
 //! (entropy), needs room (sections without bytes in the file), needs to be
 //! written (writable code) and looks up its imports itself (few of them).
 
+use crate::entropy::bits_per_byte;
+
 use crate::binary::{BinaryReport, Details, Format, Image, Section};
 
 use super::bytes::{at, head, index};
@@ -157,7 +159,7 @@ fn elf_segments(data: &[u8], image: &Image, signs: &mut Vec<(u32, String)>) {
         let Some(bytes) = at(data, index(segment.offset), size) else {
             continue;
         };
-        let entropy = entropy(head(bytes, SAMPLE));
+        let entropy = bits_per_byte(head(bytes, SAMPLE));
         if entropy > HIGH_ENTROPY {
             signs.push((
                 3,
@@ -166,20 +168,4 @@ fn elf_segments(data: &[u8], image: &Image, signs: &mut Vec<(u32, String)>) {
             return;
         }
     }
-}
-
-/// Shannon entropy in bits per byte.
-fn entropy(bytes: &[u8]) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in bytes {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
-        }
-    }
-    let total = bytes.len() as f64;
-    let bits = |count: &u32| {
-        let share = f64::from(*count) / total;
-        -share * share.log2()
-    };
-    counts.iter().filter(|count| **count > 0).map(bits).sum()
 }

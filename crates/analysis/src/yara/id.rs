@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hexadecimal;
+
 use super::compile::{CompileOptions, RuleSource};
 
 /// SHA-256 in lowercase hex.
@@ -60,16 +62,5 @@ pub fn rule_set_id(sources: &[RuleSource], options: &CompileOptions) -> RuleSetI
         field(name.as_bytes());
         field(kind.as_bytes());
     }
-    RuleSetId(hex(&hash.finalize()))
-}
-
-/// Lowercase hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(digit.into(), 16));
-        }
-    }
-    text
+    RuleSetId(hexadecimal(&hash.finalize()))
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use yara_x::errors::VariableError;
 use yara_x::{MetaValue as Raw, Rule, ScanError, Scanner};
 
+use crate::hex::hexadecimal;
+
 use super::compile::{Compiled, ExternalValue};
-use super::id::hex;
 use super::report::{Meta, MetaValue, RuleMatch, ScanReport, StringMatch};
 
 /// Bounds of a scan and its report.
@@ -122,7 +123,7 @@ fn rule_match(rule: &Rule<'_, '_>, options: &ScanOptions, left: &mut usize) -> R
                 identifier: pattern.identifier().to_owned(),
                 offset: range.start as u64,
                 length: range.len() as u64,
-                data: hex(data),
+                data: hexadecimal(data),
                 text: printable(data),
                 xor_key: found.xor_key(),
             });
@@ -152,7 +153,7 @@ fn meta_value(value: &Raw<'_>) -> MetaValue {
         Raw::Float(value) => MetaValue::Float(*value),
         Raw::Bool(value) => MetaValue::Bool(*value),
         Raw::String(value) => MetaValue::String((*value).to_owned()),
-        Raw::Bytes(value) => MetaValue::Bytes(hex(value)),
+        Raw::Bytes(value) => MetaValue::Bytes(hexadecimal(value)),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod worker;
 
 use std::time::Duration;
 
+use regex::Regex;
 use reversecore_exec::worker::{Crash, Job, PoolError, WorkOutcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use crate::error::{ErrorCode, ToolError};
 use crate::text::{diagnostics, quoted};
 use crate::tool::Call;
+use crate::tools::strings::compiled;
 use crate::workspace::Target;
 use worker::{File, Request, Resident};
 
@@ -80,13 +82,7 @@ impl Call<'_> {
         work: W,
     ) -> Result<Worked<W::Reply>, ToolError> {
         let deadline = Instant::now() + timeout;
-        let shown = quoted(file_path);
-        self.record.note(|facts| facts.file = Some(shown));
-        let mut target = self
-            .services
-            .workspace
-            .target("file_path", file_path, self.cancel)
-            .await?;
+        let mut target = self.target(file_path).await?;
         self.record
             .note(|facts| facts.engine = Some(ENGINE.to_owned()));
         let reply = self.work(&target, deadline, timeout, work).await?;
@@ -159,6 +155,18 @@ impl Call<'_> {
 }
 
 impl Trouble {
+    /// Compiles a caller's pattern. The server has tried it before, so this
+    /// fails only where the two disagree.
+    pub(crate) fn pattern(pattern: Option<&str>) -> Result<Option<Regex>, Self> {
+        pattern
+            .map(compiled)
+            .transpose()
+            .map_err(|error| Self::Parameter {
+                name: "pattern".to_owned(),
+                reason: error.message,
+            })
+    }
+
     fn into_error(self) -> ToolError {
         match self {
             Self::Parameter { name, reason } => ToolError::new(

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::envelope::{Coverage, Metadata};
 use crate::error::ToolError;
 use crate::services::Services;
+use crate::workspace::Target;
 
 pub(crate) use record::Record;
 
@@ -64,6 +65,18 @@ pub struct Call<'a> {
     /// What is found out about the call on the way, for its log line and the
     /// metadata of its result, whichever way it ends.
     pub(crate) record: &'a Record,
+}
+
+impl Call<'_> {
+    /// Opens the file that the caller named, and notes it for the log.
+    pub(crate) async fn target(&self, file_path: &str) -> Result<Target, ToolError> {
+        let shown = crate::text::quoted(file_path);
+        self.record.note(|facts| facts.file = Some(shown));
+        self.services
+            .workspace
+            .target("file_path", file_path, self.cancel)
+            .await
+    }
 }
 
 /// A report and what the tool knows about it. What is the same for all tools

@@ -81,15 +81,7 @@ impl Work for Parse {
     }
 
     fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Parsed, Trouble> {
-        let pattern = match self.pattern.as_deref().map(compiled).transpose() {
-            Ok(pattern) => pattern,
-            Err(error) => {
-                return Err(Trouble::Parameter {
-                    name: "pattern".to_owned(),
-                    reason: error.message,
-                });
-            }
-        };
+        let pattern = Trouble::pattern(self.pattern.as_deref())?;
         let options = ParseOptions {
             entropy: self.wants(Part::Sections),
             ..ParseOptions::default()

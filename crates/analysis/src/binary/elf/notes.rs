@@ -7,7 +7,8 @@ use object::read::elf::{FileHeader, NoteIterator};
 use super::details::{DebugLink, ElfDetails, Note};
 use super::file::File;
 use crate::Warnings;
-use crate::binary::text::{self, Text, hexadecimal};
+use crate::binary::text::{self, Text};
+use crate::hex::hexadecimal;
 
 /// More notes than this are not reported; a core dump has some per thread.
 const MOST_NOTES: usize = 4096;

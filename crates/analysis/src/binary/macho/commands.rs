@@ -10,8 +10,9 @@ use object::read::macho::{MachHeader, Section as _, Segment as _};
 use super::details::{Dylib, Encryption, LoadCommand, MachODetails};
 use super::words;
 use crate::Warnings;
-use crate::binary::text::{self, Text, hexadecimal};
+use crate::binary::text::{self, Text};
 use crate::binary::{ParseOptions, Range};
+use crate::hex::hexadecimal;
 
 /// A segment, as plain numbers.
 #[derive(Debug, Clone)]

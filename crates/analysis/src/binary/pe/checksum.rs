@@ -5,7 +5,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::layout::{Directory, bytes, u32_at};
-use crate::binary::text::hexadecimal;
+use crate::hex::hexadecimal;
 
 /// Larger files are not summed: a second or two. Windows runs none above 4 GB.
 pub(super) const MOST_SUMMED: usize = 2 << 30;

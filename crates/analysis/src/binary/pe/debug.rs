@@ -10,7 +10,8 @@ use super::layout::{Layout, bytes, lossy, u16_at, u32_at};
 use super::words;
 use crate::Warnings;
 use crate::binary::ParseOptions;
-use crate::binary::text::{Text, hexadecimal, until_nul};
+use crate::binary::text::{Text, until_nul};
+use crate::hex::hexadecimal;
 
 /// The entries, and the extended DLL characteristics among them.
 pub(super) fn read(

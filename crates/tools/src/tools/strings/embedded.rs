@@ -5,7 +5,6 @@ use regex::Regex;
 use reversecore_analysis::strings::{self, Found, Options, Scanner};
 use serde::{Deserialize, Serialize};
 
-use super::compiled;
 use super::report::{Encoding, Strings};
 use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
@@ -40,15 +39,7 @@ impl Work for Search {
     }
 
     fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Listed, Trouble> {
-        let pattern = match self.pattern.as_deref().map(compiled).transpose() {
-            Ok(pattern) => pattern,
-            Err(error) => {
-                return Err(Trouble::Parameter {
-                    name: "pattern".to_owned(),
-                    reason: error.message,
-                });
-            }
-        };
+        let pattern = Trouble::pattern(self.pattern.as_deref())?;
         let mut scanner = Scanner::new(&Options {
             encodings: self.encodings.iter().map(|each| each.scanned()).collect(),
             min_length: usize::try_from(self.min_length).unwrap_or(usize::MAX),
@@ -67,9 +58,8 @@ impl Work for Search {
         };
         file.pieces(|piece| scanner.feed(piece, |found| collected.take(found)));
         scanner.finish(|found| collected.take(found));
-        let mut listed = collected.listed;
-        listed.strings.sort();
-        Ok(listed)
+        // The server sorts: it takes nobody's word for the order.
+        Ok(collected.listed)
     }
 }
 

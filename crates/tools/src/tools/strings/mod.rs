@@ -288,7 +288,7 @@ fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport
     answer
 }
 
-pub(super) fn compiled(pattern: &str) -> Result<Regex, ToolError> {
+pub(crate) fn compiled(pattern: &str) -> Result<Regex, ToolError> {
     const HINT: &str = "Use the syntax of Rust's regex crate (no look-around, no back-references), for example `(?i)https?://`.";
     if pattern.len() > LONGEST_PATTERN {
         return Err(invalid("pattern", "is longer than 4096 bytes", HINT));
