@@ -30,5 +30,7 @@ mod hex;
 #[cfg(test)]
 mod mutation_tests;
 mod warnings;
+mod watch;
 
 pub use warnings::Warnings;
+pub use watch::Watch;

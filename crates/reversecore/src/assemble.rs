@@ -5,16 +5,17 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
+use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::config::{
-    Config, SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
+    Config, LimitsConfig, SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
-    Admission, Catalogue, Descriptor, PolicyMode, ProgramSettings, Programs, Services, Telemetry,
-    Workspace, WorkspaceSettings,
+    Admission, Catalogue, ConfiguredRules, Descriptor, PolicyMode, ProgramSettings, Programs,
+    Services, Telemetry, Workspace, WorkspaceSettings,
 };
 
 /// Makes this executable the launcher, when it is the first argument.
@@ -33,11 +34,13 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         workspace,
         execution,
         workers,
+        limits,
         tools,
         server: _,
         sandbox: _,
         log: _,
     } = config;
+    let triage_rules = workspace.triage_rules.clone().map(ConfiguredRules::new);
     let workspace = Workspace::open(&WorkspaceSettings {
         root: workspace_root(workspace.path.clone())?,
         read_dirs: workspace.read_dirs.clone(),
@@ -51,8 +54,10 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         programs: programs(tools),
         admission: Admission::new(count(execution.max_concurrent_requests.get()), queue),
         telemetry: Telemetry::default(),
+        limits: program_limits(limits),
         started: tokio::time::Instant::now(),
         default_timeout: execution.default_timeout,
+        triage_rules,
         radare2_policy: PolicyMode::Enforced,
     }))
 }
@@ -69,6 +74,7 @@ pub(crate) fn descriptors(config: &Config, engine: &Engine) -> anyhow::Result<Ve
         path: Some(PathBuf::from("/")),
         read_dirs: Vec::new(),
         rule_dirs: Vec::new(),
+        triage_rules: None,
     };
     let catalogue = Catalogue::new(services(&config, engine.clone())?);
     Ok(catalogue.descriptors().to_vec())
@@ -148,6 +154,30 @@ pub(crate) fn pool(engine: &Engine, config: &WorkersConfig) -> anyhow::Result<Wo
     WorkerPool::start(engine, pool).context(
         "failed to start the workers (check `workers.min` and `workers.max` in the configuration)",
     )
+}
+
+/// What one run of an external program may use.
+fn program_limits(config: &LimitsConfig) -> Limits {
+    let LimitsConfig {
+        memory_mib,
+        cpu_seconds,
+        processes,
+        open_files,
+        file_size_mib,
+        scratch_mib,
+        scratch_files,
+    } = config;
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Limits {
+        memory: memory_mib.get() << 20,
+        cpu: cpu_seconds.map(|seconds| Duration::from_secs(seconds.get())),
+        processes: small(processes.get()),
+        open_files: small(open_files.get()),
+        file_size: file_size_mib.get() << 20,
+        scratch_bytes: scratch_mib.get() << 20,
+        scratch_files: small(scratch_files.get()),
+        ..Limits::default()
+    }
 }
 
 /// A number that the configuration bounds from below by 1.

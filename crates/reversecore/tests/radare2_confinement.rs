@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, EngineConfig, PoolConfig, SandboxMode, WorkerPool};
+use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, SandboxMode, WorkerPool};
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
     Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
@@ -47,8 +47,10 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
         }),
         admission: Admission::new(NonZeroUsize::new(4).unwrap(), 10),
         telemetry: Telemetry::default(),
+        limits: Limits::default(),
         started: tokio::time::Instant::now(),
         default_timeout: None,
+        triage_rules: None,
         radare2_policy: PolicyMode::Off,
     }))
 }

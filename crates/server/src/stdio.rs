@@ -8,18 +8,20 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use rmcp::service::{RunningService, ServerInitializeError};
 use rmcp::transport::stdio_pipes;
 use rmcp::{RoleServer, ServiceExt as _};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
 use crate::shutdown::{CANCEL_GRACE, Shutdown};
+use crate::verbatim;
 
 /// How often to look whether the reader of stdout is still there, once stdin
 /// has been closed.
@@ -41,8 +43,12 @@ pub(crate) async fn serve(
         inner: reader,
         end: end_of_input.clone(),
     };
+    let writer = Unwrapped {
+        inner: writer,
+        pending: Bytes::new(),
+    };
     let service = tokio::select! {
-        started = handler.serve((reader, writer)) => match started {
+        started = handler.verbatim().serve((reader, writer)) => match started {
             Ok(service) => service,
             Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
             Err(error) => return Err(error),
@@ -134,9 +140,59 @@ impl<R: AsyncRead + Unpin> AsyncRead for NoteEnd<R> {
     }
 }
 
+/// Takes the wrappers off what rmcp writes; see [`verbatim`].
+///
+/// rmcp hands over whole messages, and all that is handed over is taken at
+/// once, so a wrapper is never seen cut in two. At most one hand-over is held.
+#[derive(Debug)]
+struct Unwrapped<W> {
+    inner: W,
+    pending: Bytes,
+}
+
+impl<W: AsyncWrite + Unpin> Unwrapped<W> {
+    /// Writes what is pending; ready when nothing is left of it.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.pending))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pending.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Unwrapped<W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        messages: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(context))?;
+        self.pending = verbatim::unwrap(Bytes::copy_from_slice(messages));
+        // What does not go out now goes out before the next, or at the flush.
+        match self.poll_drain(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(messages.len())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(context))?;
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(context))?;
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -152,5 +208,30 @@ mod tests {
         assert!(!end.is_cancelled());
         reader.read_to_end(&mut Vec::new()).await.unwrap();
         assert!(end.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn messages_leave_unwrapped_however_slowly_they_are_read() {
+        let report = format!("{{\"text\":\"{}\"}}", "a \\\"b\\\" ~ ".repeat(1000));
+        let message = format!("{{\"result\":{}}}\n", verbatim::wrap(report.clone()));
+        let (inner, mut reader) = tokio::io::duplex(7);
+        let mut writer = Unwrapped {
+            inner,
+            pending: Bytes::new(),
+        };
+        let write = async {
+            for _ in 0..3 {
+                assert_eq!(
+                    writer.write(message.as_bytes()).await.unwrap(),
+                    message.len()
+                );
+            }
+            writer.shutdown().await.unwrap();
+            drop(writer);
+        };
+        let mut seen = String::new();
+        let (read, ()) = tokio::join!(reader.read_to_string(&mut seen), write);
+        read.unwrap();
+        assert_eq!(seen, format!("{{\"result\":{report}}}\n").repeat(3));
     }
 }

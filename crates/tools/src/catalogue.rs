@@ -240,11 +240,7 @@ async fn answer<T: Tool>(
 
 fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError> {
     let text = success_text(&report, &metadata);
-    let envelope = Envelope::Success {
-        data: report,
-        metadata,
-    };
-    let json = serde_json::to_string(&envelope).map_err(|error| {
+    let json = success_json(&report, &metadata).map_err(|error| {
         ToolError::new(
             ErrorCode::Internal,
             "the report could not be written as JSON",
@@ -257,6 +253,19 @@ fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError>
         json,
         text,
     })
+}
+
+/// [`Envelope::Success`], with the report written in its own way.
+fn success_json<R: Report>(
+    report: &R,
+    metadata: &Metadata,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut json = br#"{"status":"success","data":"#.to_vec();
+    report.write_json(&mut json)?;
+    json.extend_from_slice(br#","metadata":"#);
+    serde_json::to_writer(&mut json, metadata)?;
+    json.push(b'}');
+    Ok(String::from_utf8(json)?)
 }
 
 fn success_text<R: Report>(report: &R, metadata: &Metadata) -> String {
@@ -305,4 +314,33 @@ fn shared<S: serde::Serializer>(
 /// With three decimals: the clock's noise is not worth its digits.
 fn milliseconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Sample {
+        items: Vec<u32>,
+    }
+
+    impl Report for Sample {
+        fn text(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn a_success_is_written_as_the_envelope_says() {
+        let metadata = Metadata {
+            tool: "sample".to_owned(),
+            total: Some(2),
+            ..Metadata::default()
+        };
+        let data = Sample { items: vec![1, 2] };
+        let json = success_json(&data, &metadata).unwrap();
+        let envelope = Envelope::Success { data, metadata };
+        assert_eq!(json, serde_json::to_string(&envelope).unwrap());
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Analysis<'a> {
     pub(crate) target: Target,
     deadline: Instant,
     timeout: Duration,
+    limits: &'a Limits,
 }
 
 impl<'a> Call<'a> {
@@ -47,6 +48,7 @@ impl<'a> Call<'a> {
             target,
             deadline: Instant::now() + timeout,
             timeout,
+            limits: &services.limits,
         })
     }
 
@@ -114,12 +116,12 @@ impl Analysis<'_> {
         Ok((command, path))
     }
 
-    /// Limits with what is left of the call's time.
+    /// The configured limits, with what is left of the call's time.
     pub(crate) fn limits(&self) -> Limits {
         let left = self.deadline.saturating_duration_since(Instant::now());
         Limits {
             timeout: left.max(Duration::from_millis(1)),
-            ..Limits::default()
+            ..self.limits.clone()
         }
     }
 

@@ -43,4 +43,5 @@ pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};
 pub use tool::{Answer, Call, Report, Tool};
 pub use tools::radare2::policy::PolicyMode;
+pub use tools::yara::configured::ConfiguredRules;
 pub use workspace::{Workspace, WorkspaceError, WorkspaceSettings};

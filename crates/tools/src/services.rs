@@ -1,12 +1,13 @@
 //! What tools work with. Built once by the server and shared by all calls.
 
-use reversecore_exec::{Engine, WorkerPool};
+use reversecore_exec::{Engine, Limits, WorkerPool};
 
 use crate::admission::Admission;
 use crate::bounded::TimeoutSeconds;
 use crate::programs::Programs;
 use crate::telemetry::Telemetry;
 use crate::tools::radare2::policy::PolicyMode;
+use crate::tools::yara::configured::ConfiguredRules;
 use crate::workspace::Workspace;
 
 /// Everything a tool may use.
@@ -24,10 +25,14 @@ pub struct Services {
     pub telemetry: Telemetry,
     /// Bounds the calls in progress.
     pub admission: Admission,
+    /// What one run of an external program may use; its time is the call's.
+    pub limits: Limits,
     /// When the server was started.
     pub started: tokio::time::Instant,
     /// The timeout of calls that don't give one; `None` for each tool's own.
     pub default_timeout: Option<TimeoutSeconds>,
+    /// YARA rules that `triage` matches, where the operator has named some.
+    pub triage_rules: Option<ConfiguredRules>,
     /// Whether radare2 commands are checked; always
     /// [`PolicyMode::Enforced`] outside tests.
     pub radare2_policy: PolicyMode,

@@ -110,12 +110,37 @@ pub(crate) fn without_directories(line: &str) -> String {
     out
 }
 
-fn needs_escape(c: char) -> bool {
+pub(crate) fn needs_escape(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
         )
+}
+
+/// Appends text as a JSON string. Mostly text that has been escaped: then only
+/// quotes, backslashes and tabs are left to look for.
+pub(crate) fn push_json_string(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().any(|byte| byte < 0x20 && byte != b'\t') {
+        let json = serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned());
+        out.extend_from_slice(json.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr::memchr3(b'"', b'\\', b'\t', rest) {
+        let (before, from) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.push(b'\\');
+        let (first, after) = from.split_at(1);
+        match first {
+            b"\t" => out.push(b't'),
+            same => out.extend_from_slice(same),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
 }
 
 fn push_escaped(out: &mut String, c: char) {
@@ -139,6 +164,22 @@ fn push_escaped(out: &mut String, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_strings_are_those_of_the_serializer() {
+        for text in [
+            "",
+            "plain",
+            "\"\\\t",
+            "a\"b\\c\td",
+            "\n\u{1b}\0",
+            "é \u{2028}",
+        ] {
+            let mut json = Vec::new();
+            push_json_string(&mut json, text);
+            assert_eq!(json, serde_json::to_vec(text).unwrap(), "{text:?}");
+        }
+    }
 
     #[test]
     fn control_characters_and_direction_marks_are_escaped() {

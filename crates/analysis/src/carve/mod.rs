@@ -27,7 +27,8 @@ pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Warnings;
+use crate::watch::unwatched;
+use crate::{Warnings, Watch};
 
 /// Bounds and filters of a search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,11 +83,19 @@ pub struct CarveReport {
     pub size: u64,
     /// The objects by offset, each offset and kind once.
     pub objects: Vec<CarvedObject>,
+    /// Where the search was ended by its [`Watch`]; what lies behind was not
+    /// searched.
+    pub stopped_at: Option<u64>,
     /// What was cut short.
     pub warnings: Warnings,
 }
 
 /// Searches `data` for embedded objects.
 pub fn carve(data: &[u8], options: &CarveOptions) -> CarveReport {
-    scan::scan(data, options)
+    scan::scan(data, options, &mut unwatched)
+}
+
+/// The same, watched.
+pub fn carve_watched(data: &[u8], options: &CarveOptions, watch: Watch<'_>) -> CarveReport {
+    scan::scan(data, options, watch)
 }

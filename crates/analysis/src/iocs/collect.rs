@@ -184,6 +184,7 @@ impl<'o> Collector<'o> {
             totals,
             suppressed,
             truncated,
+            stopped_at: None,
             warnings,
         }
     }

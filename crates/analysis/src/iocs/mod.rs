@@ -36,12 +36,23 @@ use collect::Collector;
 use runs::Run;
 use text::Text;
 
+use crate::Watch;
+use crate::watch::unwatched;
+
 /// Finds the indicators in a file. Takes time linear in its size; memory is
 /// bounded by the number of different values that are kept.
 pub fn extract(data: &[u8], options: &IocOptions) -> IocReport {
+    extract_watched(data, options, &mut unwatched)
+}
+
+/// The same, watched.
+pub fn extract_watched(data: &[u8], options: &IocOptions, watch: Watch<'_>) -> IocReport {
     let mut collector = Collector::new(options);
-    runs::each(data, |run| scan(run, &mut collector));
-    collector.finish()
+    let stopped_at = runs::each(data, watch, |run| scan(run, &mut collector));
+    IocReport {
+        stopped_at,
+        ..collector.finish()
+    }
 }
 
 /// Looks for everything in a piece of text.

@@ -45,6 +45,9 @@ pub struct IocReport {
     pub suppressed: BTreeMap<Reason, u64>,
     /// Some values are missing from `items` for want of room.
     pub truncated: bool,
+    /// Where the search was ended by its [`Watch`](crate::Watch); what lies
+    /// behind was not searched.
+    pub stopped_at: Option<u64>,
     /// What could not be read, and why.
     pub warnings: Warnings,
 }

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::report::Encoding;
+use crate::Watch;
 
 /// Runs shorter than this, in characters, hold no indicator.
 const SHORTEST: usize = 6;
@@ -17,6 +18,9 @@ const WINDOW: usize = 64 << 10;
 
 /// Context on both sides of a window, more than the longest indicator.
 const CONTEXT: usize = 4 << 10;
+
+/// Bytes between two questions to the watch.
+const LOOK_EVERY: usize = 1 << 20;
 
 /// The most NULs between two strings that are read together.
 const GAP: usize = 8;
@@ -46,20 +50,25 @@ fn is_printable(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e | b'\t')
 }
 
-/// Calls `each` for every piece of text, in file order.
-pub(super) fn each(data: &[u8], mut each: impl FnMut(&Run<'_>)) {
+/// Calls `each` for every piece of text, in file order; returns the place where
+/// `watch` ended it, if it did.
+pub(super) fn each(data: &[u8], watch: Watch<'_>, mut each: impl FnMut(&Run<'_>)) -> Option<u64> {
     let mut finder = Finder {
         data,
         before: String::new(),
         before_end: 0,
         little: 0,
         big: 0,
+        watch,
+        next_look: LOOK_EVERY,
+        stopped_at: None,
     };
     let mut at = 0_usize;
     loop {
-        let Some(&byte) = data.get(at) else {
-            return;
-        };
+        if !finder.goes_on(at) {
+            return finder.stopped_at;
+        }
+        let byte = *data.get(at)?;
         // Two equal bytes may be the start of a long filling.
         if !is_printable(byte) && data.get(at.saturating_add(1)) == Some(&byte) {
             at = skip(data, at).max(at.saturating_add(1));
@@ -78,8 +87,12 @@ pub(super) fn each(data: &[u8], mut each: impl FnMut(&Run<'_>)) {
 /// The next place at which text could begin. Blocks are tested as a whole, which
 /// the compiler turns into vector code: sparse files are mostly skipped.
 fn skip(data: &[u8], at: usize) -> usize {
+    // Not past the next question to the watch.
+    let end = at.saturating_add(LOOK_EVERY);
     let mut at = at;
-    while let Some(block) = data.get(at..at.saturating_add(64)) {
+    while at < end
+        && let Some(block) = data.get(at..at.saturating_add(64))
+    {
         let any = block
             .iter()
             .fold(false, |any, byte| any | (byte.wrapping_sub(0x20) < 0x5f));
@@ -105,8 +118,12 @@ fn sequence(data: &[u8], at: usize) -> Option<usize> {
     (!character.is_control()).then_some(length)
 }
 
-struct Finder<'a> {
+struct Finder<'a, 'w> {
     data: &'a [u8],
+    watch: Watch<'w>,
+    /// Where to ask the watch again.
+    next_look: usize,
+    stopped_at: Option<u64>,
     before: String,
     before_end: usize,
     /// Wide runs that could only be of one byte order.
@@ -114,7 +131,18 @@ struct Finder<'a> {
     big: u64,
 }
 
-impl Finder<'_> {
+impl Finder<'_, '_> {
+    /// Asks the watch now and then, at places that only grow.
+    fn goes_on(&mut self, at: usize) -> bool {
+        if self.stopped_at.is_none() && at >= self.next_look {
+            self.next_look = at.saturating_add(LOOK_EVERY);
+            if !(self.watch)(at as u64) {
+                self.stopped_at = Some(at as u64);
+            }
+        }
+        self.stopped_at.is_none()
+    }
+
     /// What stood before a run at `at`.
     fn context(&mut self, at: usize) -> String {
         let gap = self.data.get(self.before_end..at).unwrap_or_default();
@@ -173,7 +201,7 @@ impl Finder<'_> {
             Encoding::Ascii
         };
         let mut at = 0_usize;
-        while at < text.len() {
+        while at < text.len() && self.goes_on(start.saturating_add(at)) {
             let stop = at.saturating_add(WINDOW).min(text.len());
             let from = boundary(text, at.saturating_sub(CONTEXT));
             let to = boundary(text, stop.saturating_add(CONTEXT));
@@ -259,7 +287,7 @@ impl Finder<'_> {
             let mut text = String::new();
             let mut places = Vec::new();
             let mut at = 0_usize;
-            while at < count {
+            while at < count && self.goes_on(start.saturating_add(at.saturating_mul(2))) {
                 let stop = at.saturating_add(WINDOW).min(count);
                 let from = at.saturating_sub(CONTEXT);
                 let to = stop.saturating_add(CONTEXT).min(count);

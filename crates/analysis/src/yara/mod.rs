@@ -24,5 +24,5 @@ pub use cache::Cache;
 pub use compile::{CompileError, CompileOptions, Compiled, ExternalValue, RuleSource, compile};
 pub use diagnostic::Diagnostic;
 pub use id::{RuleSetId, rule_set_id};
-pub use report::{Meta, MetaValue, RuleMatch, ScanReport, StringMatch};
+pub use report::{Meta, MetaValue, RuleMatch, ScanReport, SlowRule, StringMatch};
 pub use scan::{ScanOptions, scan};

@@ -1,5 +1,7 @@
 //! What a scan says, as plain data.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Warnings;
@@ -13,8 +15,24 @@ pub struct ScanReport {
     /// Whether time ran out; there are no matches then, since a rule's verdict
     /// is known at the end only.
     pub timed_out: bool,
+    /// The rules that took longer than a tenth of a second, the slowest first;
+    /// after a time-out, the one that was being evaluated among them.
+    pub slow: Vec<SlowRule>,
     /// What was left out, and why.
     pub warnings: Warnings,
+}
+
+/// How long a rule took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowRule {
+    /// Its name.
+    pub rule: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Time for finding its patterns.
+    pub patterns: Duration,
+    /// Time for its condition.
+    pub condition: Duration,
 }
 
 /// A rule that matches.

@@ -10,7 +10,7 @@ use yara_x::{MetaValue as Raw, Rule, ScanError, Scanner};
 use crate::hex::hexadecimal;
 
 use super::compile::{Compiled, ExternalValue};
-use super::report::{Meta, MetaValue, RuleMatch, ScanReport, StringMatch};
+use super::report::{Meta, MetaValue, RuleMatch, ScanReport, SlowRule, StringMatch};
 
 /// Bounds of a scan and its report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct ScanOptions {
     pub max_rules: usize,
     /// Reported bytes of one match.
     pub max_data: usize,
+    /// Slow rules that are named.
+    pub max_slow: usize,
 }
 
 impl Default for ScanOptions {
@@ -41,6 +43,7 @@ impl Default for ScanOptions {
             max_matches: 100_000,
             max_rules: 10_000,
             max_data: 128,
+            max_slow: 10,
         }
     }
 }
@@ -59,20 +62,26 @@ pub fn scan(compiled: &Compiled, data: &[u8], options: &ScanOptions) -> ScanRepo
             report.warnings.add(text);
         }
     }
-    let results = match scanner.scan(data) {
-        Ok(results) => results,
+    let mut left = options.max_matches;
+    match scanner.scan(data) {
+        Ok(results) => collect(results.matching_rules(), options, &mut left, &mut report),
         Err(ScanError::Timeout) => {
             report.timed_out = true;
             report.warnings.add("the scan ran out of time");
-            return report;
         }
-        Err(error) => {
-            report.warnings.add(format!("the scan failed: {error}"));
-            return report;
-        }
-    };
-    let mut left = options.max_matches;
-    for rule in results.matching_rules() {
+        Err(error) => report.warnings.add(format!("the scan failed: {error}")),
+    }
+    report.slow = slowest(&scanner, options.max_slow);
+    report
+}
+
+fn collect<'a, 'r: 'a>(
+    rules: impl Iterator<Item = Rule<'a, 'r>>,
+    options: &ScanOptions,
+    left: &mut usize,
+    report: &mut ScanReport,
+) {
+    for rule in rules {
         if report.matches.len() >= options.max_rules {
             report.warnings.add(format!(
                 "more than {} rules match, the rest was left out",
@@ -80,7 +89,7 @@ pub fn scan(compiled: &Compiled, data: &[u8], options: &ScanOptions) -> ScanRepo
             ));
             break;
         }
-        let found = rule_match(&rule, options, &mut left);
+        let found = rule_match(&rule, options, left);
         if (found.strings.len() as u64) < found.strings_total {
             report.warnings.add(format!(
                 "{} of {} matches of rule `{}` are listed",
@@ -91,7 +100,21 @@ pub fn scan(compiled: &Compiled, data: &[u8], options: &ScanOptions) -> ScanRepo
         }
         report.matches.push(found);
     }
-    report
+}
+
+/// yara-x knows no time-out for a single rule; what it knows is how long each
+/// one took, if that was more than a tenth of a second.
+fn slowest(scanner: &Scanner<'_>, most: usize) -> Vec<SlowRule> {
+    scanner
+        .slowest_rules(most)
+        .into_iter()
+        .map(|rule| SlowRule {
+            rule: rule.rule.to_owned(),
+            namespace: rule.namespace.to_owned(),
+            patterns: rule.pattern_matching_time,
+            condition: rule.condition_exec_time,
+        })
+        .collect()
 }
 
 fn set(scanner: &mut Scanner<'_>, name: &str, value: &ExternalValue) -> Result<(), VariableError> {

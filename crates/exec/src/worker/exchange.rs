@@ -178,17 +178,18 @@ pub(super) async fn exchange(
     mut worker: Worker,
     job: &Job,
     cancel: &CancellationToken,
-    deadline: Pin<&mut Sleep>,
+    mut deadline: Pin<&mut Sleep>,
     forgiving: bool,
 ) -> Option<Tried> {
     let given = Instant::now();
     worker.jobs += 1;
     worker.affinity = job.affinity.or(worker.affinity);
+    let left = deadline.deadline().saturating_duration_since(given);
     let happening = tokio::select! {
         biased;
-        said = talk(&mut worker, job) => Happening::Said(said),
+        said = talk(&mut worker, job, left) => Happening::Said(said),
         () = cancel.cancelled() => Happening::Cancelled,
-        () = deadline => Happening::Deadline,
+        () = deadline.as_mut() => Happening::Deadline,
     };
     let outcome = match happening {
         Happening::Said(Ok((reply, usage))) => {
@@ -289,14 +290,14 @@ fn plain(text: &str, lines: bool) -> String {
 }
 
 /// Sends the job and takes frames until the last one.
-async fn talk(worker: &mut Worker, job: &Job) -> Result<(Reply, Usage), Fault> {
+async fn talk(worker: &mut Worker, job: &Job, left: Duration) -> Result<(Reply, Usage), Fault> {
     let Worker {
         socket,
         packet,
         jobs: number,
         ..
     } = worker;
-    send(socket, *number, job).await?;
+    send(socket, *number, job, left).await?;
     let started = Instant::now();
     let mut progress = 0;
     loop {
@@ -371,12 +372,22 @@ fn report(job: &Job, body: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn send(socket: &AsyncFd<OwnedFd>, number: u64, job: &Job) -> Result<(), Fault> {
+async fn send(
+    socket: &AsyncFd<OwnedFd>,
+    number: u64,
+    job: &Job,
+    left: Duration,
+) -> Result<(), Fault> {
     let header = Header {
         kind: Kind::Job,
         length: u32::try_from(job.payload.len()).unwrap_or(u32::MAX),
         job: number,
-        numbers: [job.max_reply as u64, 0, 0, 0],
+        numbers: [
+            job.max_reply as u64,
+            u64::try_from(left.as_micros()).unwrap_or(u64::MAX),
+            0,
+            0,
+        ],
     }
     .encode();
     let (first, rest) = frame::split(&job.payload);

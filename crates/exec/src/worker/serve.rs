@@ -29,6 +29,8 @@ pub struct Context<'a> {
     socket: BorrowedFd<'a>,
     job: u64,
     max_reply: usize,
+    started: Duration,
+    time: Duration,
     last_progress: Option<Duration>,
 }
 
@@ -53,6 +55,13 @@ impl Context<'_> {
             return;
         };
         self.send(Kind::Progress, [0; 4], &body);
+    }
+
+    /// What is left until the pool gives the job up and kills this process.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.time
+            .saturating_sub(monotonic().saturating_sub(self.started))
     }
 
     /// The largest reply that is wanted, in bytes. A larger one is not sent.
@@ -131,6 +140,8 @@ fn work(
             socket,
             job: header.job,
             max_reply: usize::try_from(header.numbers[0]).unwrap_or(usize::MAX),
+            started: monotonic(),
+            time: Duration::from_micros(header.numbers[1]),
             last_progress: None,
         };
         let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut context, payload, files)));

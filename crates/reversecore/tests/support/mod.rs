@@ -63,7 +63,12 @@ pub(crate) struct Session {
 impl Session {
     /// Starts a server and goes through `initialize`.
     pub(crate) fn start(workspace: &Path) -> Self {
-        let mut process = reversecore(workspace)
+        Self::start_as(&mut reversecore(workspace))
+    }
+
+    /// The same, with a command that has arguments or an environment of its own.
+    pub(crate) fn start_as(command: &mut Command) -> Self {
+        let mut process = command
             .arg("serve")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -116,6 +121,11 @@ impl Session {
                 return message["result"].take();
             }
         }
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     fn send(&mut self, message: &Value) {

@@ -41,6 +41,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// The processes of the embedded engines.
     pub workers: WorkersConfig,
+    /// What one external program may use.
+    pub limits: LimitsConfig,
     /// How child processes are confined.
     pub sandbox: SandboxConfig,
     /// Where the external programs are.
@@ -59,6 +61,9 @@ pub struct WorkspaceConfig {
     pub read_dirs: Vec<PathBuf>,
     /// Directories with YARA rules.
     pub rule_dirs: Vec<PathBuf>,
+    /// YARA rules that `triage` matches: a file or a directory, in one of the
+    /// directories above.
+    pub triage_rules: Option<String>,
 }
 
 /// How clients reach the server.
@@ -111,6 +116,29 @@ pub struct WorkersConfig {
     pub memory_mib: Bounded<64, 1_048_576>,
     /// A worker is replaced after so many jobs.
     pub max_jobs: Bounded<1, 1_000_000_000>,
+}
+
+/// What one run of an external program may use, its children included where it
+/// is not said otherwise. A run that reaches a limit is ended, and its result
+/// names the limit.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// MiB of memory.
+    pub memory_mib: Bounded<8, 1_048_576>,
+    /// Seconds of CPU time of any one process; `None` for no limit besides the
+    /// call's timeout.
+    pub cpu_seconds: Option<Bounded<1, 86_400>>,
+    /// Processes at one time.
+    pub processes: Bounded<1, 4096>,
+    /// Open descriptors of any one process.
+    pub open_files: Bounded<16, 65_536>,
+    /// MiB in any one file that it writes.
+    pub file_size_mib: Bounded<1, 1_048_576>,
+    /// MiB in its scratch directory.
+    pub scratch_mib: Bounded<1, 1_048_576>,
+    /// Files and directories in its scratch directory.
+    pub scratch_files: Bounded<1, 1_000_000>,
 }
 
 /// How child processes are confined.

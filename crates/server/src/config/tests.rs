@@ -3,6 +3,8 @@
 
 use std::os::unix::ffi::OsStringExt;
 
+use reversecore_exec::Limits;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {
@@ -38,6 +40,15 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(config.execution.request_queue_size.get(), 100);
     assert_eq!(config.execution.max_subprocesses.get(), 5);
     assert_eq!(config.execution.default_timeout, None);
+    let engine = Limits::default();
+    let limits = config.limits;
+    assert_eq!(limits.memory_mib.get() << 20, engine.memory);
+    assert_eq!(limits.cpu_seconds, None);
+    assert_eq!(limits.processes.get(), u64::from(engine.processes));
+    assert_eq!(limits.open_files.get(), u64::from(engine.open_files));
+    assert_eq!(limits.file_size_mib.get() << 20, engine.file_size);
+    assert_eq!(limits.scratch_mib.get() << 20, engine.scratch_bytes);
+    assert_eq!(limits.scratch_files.get(), u64::from(engine.scratch_files));
     assert_eq!(config.sandbox.mode, SandboxMode::Auto);
     assert_eq!(config.sandbox.containment, None);
     assert_eq!(config.workspace.path, None);

@@ -23,18 +23,21 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
-use crate::text::{diagnostics, quoted};
-use crate::tool::Call;
+use crate::text::{diagnostics, escaped, quoted};
+use crate::tool::{Answer, Call};
 use crate::tools::strings::compiled;
 use crate::workspace::Target;
-use worker::{File, Request, Resident};
+use worker::{File, Request, Resident, Stop};
 
 /// Who answered, for the metadata.
 pub(crate) const ENGINE: &str = concat!("embedded ", env!("CARGO_PKG_VERSION"));
 
 /// More than the largest report.
 const LARGEST_REPLY: usize = 120 << 20;
+/// A hostile worker's word for how many stages there were is not taken.
+const MOST_STOPS: usize = 8;
 /// What is left for the server of the time of a call.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -52,7 +55,11 @@ pub(crate) trait Work: Serialize + DeserializeOwned {
     }
 
     /// Does it; in the worker.
-    fn perform(self, file: &mut File<'_>, resident: &mut Resident) -> Result<Self::Reply, Trouble>;
+    fn perform(
+        self,
+        file: &mut File<'_, '_>,
+        resident: &mut Resident,
+    ) -> Result<Self::Reply, Trouble>;
 }
 
 /// Why a worker has no answer: something about the question, not the file.
@@ -71,6 +78,8 @@ pub(crate) enum Trouble {
 pub(crate) struct Worked<R> {
     pub(crate) reply: R,
     pub(crate) size: u64,
+    /// What was ended for want of time.
+    pub(crate) stops: Vec<Stop>,
 }
 
 impl Call<'_> {
@@ -85,11 +94,12 @@ impl Call<'_> {
         let mut target = self.target(file_path).await?;
         self.record
             .note(|facts| facts.engine = Some(ENGINE.to_owned()));
-        let reply = self.work(&target, deadline, timeout, work).await?;
+        let (reply, stops) = self.work(&target, deadline, timeout, work).await?;
         self.settle_target(&mut target, deadline).await?;
         Ok(Worked {
             reply,
             size: target.size(),
+            stops,
         })
     }
 
@@ -99,7 +109,7 @@ impl Call<'_> {
         deadline: Instant,
         timeout: Duration,
         work: W,
-    ) -> Result<W::Reply, ToolError> {
+    ) -> Result<(W::Reply, Vec<Stop>), ToolError> {
         let affinity = work.affinity();
         let payload = postcard::to_allocvec(&work.request()).map_err(internal)?;
         let left = deadline.saturating_duration_since(Instant::now());
@@ -123,7 +133,7 @@ impl Call<'_> {
         });
         match done.outcome {
             WorkOutcome::Done(bytes) => {
-                let reply: Result<W::Reply, Trouble> =
+                let reply: Result<(W::Reply, Vec<Stop>), Trouble> =
                     postcard::from_bytes(&bytes).map_err(|error| misbehaved(&error.to_string()))?;
                 reply.map_err(Trouble::into_error)
             }
@@ -151,6 +161,22 @@ impl Call<'_> {
             )),
             WorkOutcome::Misbehaved(what) => Err(misbehaved(what)),
         }
+    }
+}
+
+impl<R> Worked<R> {
+    /// Makes an answer of the reply, which says what is missing from it.
+    pub(crate) fn answer<T>(self, report: impl FnOnce(R) -> Answer<T>) -> Answer<T> {
+        let mut answer = report(self.reply);
+        for Stop { stage, offset } in self.stops.iter().take(MOST_STOPS) {
+            answer.coverage = Coverage::TimedOut;
+            answer.warnings.push(format!(
+                "{}: the time ran out at offset {offset:#x} of {:#x}; what lies behind was not examined, and counts are of what lies before (raise `timeout`)",
+                escaped(stage),
+                self.size
+            ));
+        }
+        answer
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use reversecore_exec::worker::{Context, Mapping, serve};
 use serde::{Deserialize, Serialize};
@@ -24,33 +25,119 @@ pub(crate) enum Request {
     Triage(tools::triage::Triage),
 }
 
-/// The file under analysis.
+/// Of the time that is left, so much may be spent before work ends with what it
+/// has: the rest is for the way to the caller. Past its time a worker is killed,
+/// and what it has found with it.
+const SPENT_AT_MOST: f64 = 0.9;
+
+/// The file under analysis, and the clock that it is analysed by.
 #[derive(Debug)]
-pub(crate) struct File<'a> {
+pub(crate) struct File<'a, 'c> {
     mapping: &'a Mapping,
+    context: &'a mut Context<'c>,
+    stops: Vec<Stop>,
 }
 
-impl File<'_> {
+/// A part of the work that takes long on a large file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage {
+    /// What is being done, for progress messages and warnings.
+    pub(crate) name: &'static str,
+    /// Which part of all work this is, from 0 to 1.
+    pub(crate) part: (f64, f64),
+    /// The share of the time left that it may take.
+    pub(crate) share: f64,
+}
+
+/// Work that was ended for want of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    /// Of which stage.
+    pub(crate) stage: String,
+    /// What lies from here on was not looked at.
+    pub(crate) offset: u64,
+}
+
+impl Stage {
+    /// The only stage of some work.
+    pub(crate) fn only(name: &'static str) -> Self {
+        Self {
+            name,
+            part: (0.0, 1.0),
+            share: 1.0,
+        }
+    }
+}
+
+impl<'a> File<'a, '_> {
     /// All its bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.mapping.as_slice()
     }
 
+    /// How long an engine with a clock of its own may take.
+    pub(crate) fn time(&self) -> Duration {
+        self.context.time_left().mul_f64(SPENT_AT_MOST)
+    }
+
+    /// What an engine is watched by: tells the caller how far it has got, and
+    /// ends it when the stage's time is over.
+    pub(crate) fn watch(&mut self, stage: Stage) -> impl FnMut(u64) -> bool {
+        let left = self.context.time_left();
+        let share = SPENT_AT_MOST * stage.share.clamp(0.0, 1.0);
+        // What is to be left when the stage ends.
+        let reserve = left.saturating_sub(left.mul_f64(share));
+        move |done| self.goes_on(stage, done, reserve)
+    }
+
+    fn goes_on(&mut self, stage: Stage, done: u64, reserve: Duration) -> bool {
+        let size = self.mapping.size() as u64;
+        if done >= size {
+            return true;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "how far it is needs no more than a few digits"
+        )]
+        let fraction = done as f64 / size as f64;
+        let (from, to) = stage.part;
+        let overall = from + (to - from) * fraction;
+        self.context.progress(Some(overall), stage.name);
+        let goes_on = self.context.time_left() > reserve;
+        if !goes_on {
+            self.stops.push(Stop {
+                stage: stage.name.to_owned(),
+                offset: done,
+            });
+        }
+        goes_on
+    }
+
     /// Its bytes in pieces, in order, of which at most two are in memory: a
-    /// page that has been read is given back.
-    pub(crate) fn pieces(&self, mut each: impl FnMut(&[u8])) {
+    /// page that has been read is given back. Says whether all were read; the
+    /// time may run out before.
+    pub(crate) fn pieces(&mut self, stage: Stage, mut each: impl FnMut(&[u8])) -> bool {
         /// Large enough to hide the cost of giving pages back.
         const PIECE: usize = 4 << 20;
+        let mapping = self.mapping;
+        let small = mapping.size() <= PIECE;
         let mut start = 0;
-        for piece in self.bytes().chunks(PIECE) {
+        let mut done = 0;
+        let mut watch = self.watch(stage);
+        for piece in mapping.as_slice().chunks(PIECE) {
             each(piece);
             let end = start + piece.len();
             // A small file stays: mapping its pages again costs more.
-            if self.mapping.size() > 4 * PIECE {
-                self.mapping.release(start..end);
+            if mapping.size() > 4 * PIECE {
+                mapping.release(start..end);
             }
             start = end;
+            done += piece.len() as u64;
+            if !small && !watch(done) {
+                return false;
+            }
         }
+        true
     }
 }
 
@@ -67,7 +154,7 @@ pub fn main() -> ExitCode {
 }
 
 fn answer(
-    _context: &mut Context<'_>,
+    context: &mut Context<'_>,
     payload: &[u8],
     files: Vec<OwnedFd>,
     resident: &mut Resident,
@@ -79,7 +166,11 @@ fn answer(
         Some(Err(error)) => return unreadable(&error.to_string()),
         None => return unreadable("no file came with the request"),
     };
-    let mut file = File { mapping: &mapping };
+    let mut file = File {
+        mapping: &mapping,
+        context,
+        stops: Vec::new(),
+    };
     match request {
         Request::Strings(work) => perform(work, &mut file, resident),
         Request::Identify(work) => perform(work, &mut file, resident),
@@ -93,11 +184,12 @@ fn answer(
     }
 }
 
-fn perform<W: Work>(work: W, file: &mut File<'_>, resident: &mut Resident) -> Vec<u8> {
-    encode(&work.perform(file, resident))
+fn perform<W: Work>(work: W, file: &mut File<'_, '_>, resident: &mut Resident) -> Vec<u8> {
+    let reply = work.perform(file, resident);
+    encode(&reply.map(|reply| (reply, std::mem::take(&mut file.stops))))
 }
 
-fn encode<R: Serialize>(reply: &Result<R, Trouble>) -> Vec<u8> {
+fn encode<R: Serialize>(reply: &Result<(R, Vec<Stop>), Trouble>) -> Vec<u8> {
     postcard::to_allocvec(reply).expect("replies are plain data")
 }
 

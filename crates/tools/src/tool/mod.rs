@@ -51,6 +51,15 @@ pub trait Tool: Send + Sync + 'static {
 
 /// The typed answer of a tool.
 pub trait Report: Serialize + Send {
+    /// Appends the answer as JSON. A report of thousands of items may know a
+    /// faster way than its serializer; both must write the same.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(out, self)
+    }
+
     /// The answer as compact text for a reader: the same facts, no JSON.
     fn text(&self) -> String;
 }

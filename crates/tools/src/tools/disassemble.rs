@@ -113,7 +113,7 @@ impl Work for Disassemble {
         Request::Disassemble(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Disassembly, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Disassembly, Trouble> {
         let options = ParseOptions {
             entropy: false,
             ..ParseOptions::default()

@@ -48,7 +48,7 @@ impl Work for Identify {
         Request::Identify(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Identity, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Identity, Trouble> {
         Ok(identity(file.bytes()))
     }
 }

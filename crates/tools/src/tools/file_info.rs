@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Timeout;
 use crate::embedded::present::{Tree, outline};
-use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
 use crate::tool::{Answer, Call, Tool};
+
+/// The name of the stage that takes long.
+pub(crate) const HASHING: &str = "computing hashes and entropy";
 
 /// The tool.
 #[derive(Debug)]
@@ -55,10 +58,10 @@ impl Work for Describe {
         Request::FileInfo(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Described, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Described, Trouble> {
         let parsed = binary::parse(file.bytes(), &ParseOptions::default());
         let identity = identify(file.bytes(), Some(&parsed));
-        let (hashes, mut entropy) = measured(file);
+        let (hashes, mut entropy) = measured(file, Stage::only(HASHING));
         if !self.curve {
             entropy.curve.points.clear();
         }
@@ -72,15 +75,25 @@ impl Work for Describe {
     }
 }
 
-/// Hashes and entropy, in one pass over the file.
-pub(crate) fn measured(file: &File<'_>) -> (HashReport, EntropyReport) {
+/// Hashes and entropy, in one pass over the file. When the time runs out, the
+/// entropy is that of what was read, and there are no hashes: those of a part
+/// would be taken for the file's.
+pub(crate) fn measured(file: &mut File<'_, '_>, stage: Stage) -> (HashReport, EntropyReport) {
     let mut digests = Digests::new(&Algorithm::ALL);
     let mut profile = Profile::new();
-    file.pieces(|piece| {
+    let whole = file.pieces(stage, |piece| {
         digests.update(piece);
         profile.update(piece);
     });
-    (digests.finish(), profile.finish())
+    let hashes = if whole {
+        digests.finish()
+    } else {
+        HashReport {
+            size: file.bytes().len() as u64,
+            ..HashReport::default()
+        }
+    };
+    (hashes, profile.finish())
 }
 
 /// The hash of a PE file's imports.
@@ -104,10 +117,12 @@ impl Tool for GetFileInfo {
         let work = Describe {
             curve: params.entropy_curve,
         };
-        let mut described = call.examine(&params.file_path, timeout, work).await?.reply;
-        let warnings = std::mem::take(&mut described.entropy.warnings);
-        let mut answer = Answer::complete(Tree::new(&described, outline));
-        answer.add_warnings(warnings);
-        Ok(answer)
+        let described = call.examine(&params.file_path, timeout, work).await?;
+        Ok(described.answer(|mut described| {
+            let warnings = std::mem::take(&mut described.entropy.warnings);
+            let mut answer = Answer::complete(Tree::new(&described, outline));
+            answer.add_warnings(warnings);
+            answer
+        }))
     }
 }

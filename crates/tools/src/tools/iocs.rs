@@ -1,12 +1,12 @@
 //! `extract_iocs`: indicators of compromise in a file.
 
-use reversecore_analysis::iocs::{Confidence, IocKind, IocOptions, IocReport, extract};
+use reversecore_analysis::iocs::{Confidence, IocKind, IocOptions, IocReport, extract_watched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::present::{Tree, outline};
-use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
@@ -55,12 +55,13 @@ impl Work for Extract {
         Request::Iocs(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<IocReport, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<IocReport, Trouble> {
         let Self {
             kinds,
             min_confidence,
             limit,
         } = self;
+        let bytes = file.bytes();
         let mut options = IocOptions {
             min_confidence,
             most_items: limit,
@@ -70,7 +71,8 @@ impl Work for Extract {
         if !kinds.is_empty() {
             options.kinds = kinds;
         }
-        Ok(extract(file.bytes(), &options))
+        let mut watch = file.watch(Stage::only("searching for indicators"));
+        Ok(extract_watched(bytes, &options, &mut watch))
     }
 }
 
@@ -89,21 +91,25 @@ impl Tool for ExtractIocs {
             min_confidence: params.min_confidence,
             limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
         };
-        let mut found = call.examine(&params.file_path, timeout, work).await?.reply;
-        let warnings = std::mem::take(&mut found.warnings);
-        let truncated = found.truncated;
-        let total = found.totals.values().sum();
-        let mut answer = Answer::complete(Tree::new(&found, outline));
-        answer.total = Some(total);
-        answer.add_warnings(warnings);
-        if truncated {
-            answer.coverage = Coverage::Truncated;
-            answer.warnings.push(
-                "not all indicators are listed; narrow them with `kinds` or `min_confidence`, or raise `limit`".into(),
-            );
-        }
-        Ok(answer)
+        let found = call.examine(&params.file_path, timeout, work).await?;
+        Ok(found.answer(answer))
     }
+}
+
+fn answer(mut found: IocReport) -> Answer<Tree> {
+    let warnings = std::mem::take(&mut found.warnings);
+    let truncated = found.truncated;
+    let total = found.totals.values().sum();
+    let mut answer = Answer::complete(Tree::new(&found, outline));
+    answer.total = Some(total);
+    answer.add_warnings(warnings);
+    if truncated {
+        answer.coverage = Coverage::Truncated;
+        answer.warnings.push(
+            "not all indicators are listed; narrow them with `kinds` or `min_confidence`, or raise `limit`".into(),
+        );
+    }
+    answer
 }
 
 fn five_hundred() -> Bounded<1, 100_000> {

@@ -80,7 +80,7 @@ impl Work for Parse {
         Request::Parse(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Parsed, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Parsed, Trouble> {
         let pattern = Trouble::pattern(self.pattern.as_deref())?;
         let options = ParseOptions {
             entropy: self.wants(Part::Sections),

@@ -66,7 +66,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         (
             "run_strings",
             json!({"file_path": null, "min_length": 4, "encoding": "ascii", "pattern": null,
-                   "max_output_size": 10_000_000, "timeout": 300, "engine": "auto"}),
+                   "sections": false, "max_output_size": 10_000_000, "timeout": 300, "engine": "auto"}),
         ),
         (
             "run_binwalk",
@@ -74,8 +74,8 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         ),
         (
             "run_yara",
-            json!({"file_path": null, "rule_file": null, "rules": null, "timeout": 300,
-                   "engine": "auto"}),
+            json!({"file_path": null, "rule_file": null, "rules": null, "externals": {},
+                   "slow_rules": false, "timeout": 300, "engine": "auto"}),
         ),
         (
             "run_radare2",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
+use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
 use reversecore_tools::{
     Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
@@ -108,8 +108,10 @@ fn services(workspace: &Path) -> Arc<Services> {
         }),
         admission: Admission::new(NonZeroUsize::new(10).unwrap(), 100),
         telemetry: Telemetry::default(),
+        limits: Limits::default(),
         started: Instant::now(),
         default_timeout: None,
+        triage_rules: None,
         radare2_policy: PolicyMode::Enforced,
     })
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reversecore_analysis::carve::{CarveOptions, CarveReport, carve};
+use reversecore_analysis::carve::{CarveOptions, CarveReport, carve_watched};
 use serde::{Deserialize, Serialize};
 
 use super::{BinwalkReport, Params, Signature};
-use crate::embedded::worker::{File, Request, Resident};
+use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
@@ -24,8 +24,10 @@ impl Work for Carve {
         Request::Carve(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<CarveReport, Trouble> {
-        Ok(carve(file.bytes(), &CarveOptions::default()))
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<CarveReport, Trouble> {
+        let bytes = file.bytes();
+        let mut watch = file.watch(Stage::only("searching for embedded files"));
+        Ok(carve_watched(bytes, &CarveOptions::default(), &mut watch))
     }
 }
 
@@ -34,9 +36,13 @@ pub(super) async fn run(
     params: &Params,
     timeout: Duration,
 ) -> Result<Answer<BinwalkReport>, ToolError> {
-    let found = call.examine(&params.file_path, timeout, Carve).await?.reply;
+    let room = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+    let found = call.examine(&params.file_path, timeout, Carve).await?;
+    Ok(found.answer(|found| answer(found, room)))
+}
+
+fn answer(found: CarveReport, mut room: usize) -> Answer<BinwalkReport> {
     let total = found.objects.len();
-    let mut room = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
     let mut signatures = Vec::new();
     for object in found.objects {
         let description = escaped(&object.description).into_owned();
@@ -63,5 +69,5 @@ pub(super) async fn run(
             .warnings
             .push("not all signatures fit `max_output_size`; raise it for the rest".into());
     }
-    Ok(answer)
+    answer
 }

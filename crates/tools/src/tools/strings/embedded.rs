@@ -6,7 +6,8 @@ use reversecore_analysis::strings::{self, Found, Options, Scanner};
 use serde::{Deserialize, Serialize};
 
 use super::report::{Encoding, Strings};
-use crate::embedded::worker::{File, Request, Resident};
+use super::sections::Sections;
+use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 
 /// What to look for.
@@ -17,6 +18,8 @@ pub(crate) struct Search {
     pub(super) pattern: Option<String>,
     /// Bytes of report.
     pub(super) room: usize,
+    /// Whether the sections are wanted.
+    pub(super) sections: bool,
 }
 
 /// What was found.
@@ -29,6 +32,8 @@ pub(crate) struct Listed {
     pub(super) cut: bool,
     /// How many of those reported are longer than what is reported of them.
     pub(super) shortened: u64,
+    /// Where they are, if that was asked for.
+    pub(super) sections: Option<Sections>,
 }
 
 impl Work for Search {
@@ -38,7 +43,7 @@ impl Work for Search {
         Request::Strings(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Listed, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Listed, Trouble> {
         let pattern = Trouble::pattern(self.pattern.as_deref())?;
         let mut scanner = Scanner::new(&Options {
             encodings: self.encodings.iter().map(|each| each.scanned()).collect(),
@@ -52,11 +57,15 @@ impl Work for Search {
                 total: 0,
                 cut: false,
                 shortened: 0,
+                sections: self.sections.then(|| Sections::in_file(file.bytes())),
             },
             pattern,
             room: self.room,
         };
-        file.pieces(|piece| scanner.feed(piece, |found| collected.take(found)));
+        let stage = Stage::only("searching for strings");
+        file.pieces(stage, |piece| {
+            scanner.feed(piece, |found| collected.take(found))
+        });
         scanner.finish(|found| collected.take(found));
         // The server sorts: it takes nobody's word for the order.
         Ok(collected.listed)

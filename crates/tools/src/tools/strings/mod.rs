@@ -7,6 +7,7 @@
 pub(crate) mod embedded;
 mod lines;
 mod report;
+mod sections;
 
 use regex::{Regex, RegexBuilder};
 use reversecore_exec::{Keep, Limits, Outcome};
@@ -24,6 +25,7 @@ use crate::text::quoted;
 use crate::tool::{Answer, Call, Tool};
 use lines::{Line, Lines};
 use report::{Encoding, Strings, StringsReport};
+use sections::Sections;
 
 /// A string longer than this is cut: a file may hold one of its own length.
 const LONGEST: usize = 64 << 10;
@@ -49,6 +51,9 @@ pub(super) struct Params {
     /// Regular expression; only strings that it matches.
     #[serde(default)]
     pattern: Option<String>,
+    /// Add the section of an executable that each string is in.
+    #[serde(default)]
+    sections: bool,
     /// Bytes of text.
     #[serde(default = "default_output_bytes")]
     max_output_size: OutputBytes,
@@ -129,9 +134,22 @@ impl Tool for RunStrings {
                 min_length: params.min_length.get(),
                 pattern: params.pattern,
                 room: budget,
+                sections: params.sections,
             };
             let listed = call.examine(&params.file_path, timeout, search).await?;
-            return Ok(answer(listed.reply.into(), None));
+            return Ok(listed.answer(|mut listed| {
+                let sections = listed.sections.take().map(Sections::checked);
+                let mut answer = answer(listed.into(), None);
+                answer.report.sections = sections;
+                answer
+            }));
+        }
+        if params.sections {
+            return Err(invalid(
+                "sections",
+                "is not known to GNU `strings`",
+                "Leave out `engine`: the embedded engine knows it.",
+            ));
         }
         if let Some(unknown) = encodings.iter().find(|each| each.option().is_none()) {
             return Err(invalid(
@@ -206,9 +224,10 @@ impl From<embedded::Listed> for Found {
             total,
             cut,
             shortened,
+            sections: _,
         } = listed;
         Self {
-            strings,
+            strings: strings.checked(),
             total,
             cut,
             shortened,
@@ -256,7 +275,10 @@ impl Found {
 
 fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport> {
     found.strings.sort();
-    let mut answer = Answer::complete(StringsReport::new(found.strings));
+    let mut answer = Answer::complete(StringsReport {
+        strings: found.strings,
+        sections: None,
+    });
     answer.total = Some(found.total);
     if found.cut {
         answer.coverage = Coverage::Truncated;

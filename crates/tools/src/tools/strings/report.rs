@@ -1,12 +1,14 @@
 //! The strings of a report: thousands of them, so they stand one after another
 //! in one buffer, and are arrays in JSON. An allocation, or the names of three
-//! fields, for each of them cost more than finding them.
+//! fields, for each of them cost more than finding them; so did a serializer
+//! that looks at every byte for what needs an escape.
 
 use reversecore_analysis::strings as scanner;
-use serde::ser::{SerializeSeq as _, SerializeTuple as _, Serializer};
+use serde::ser::{SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::text::escaped;
+use super::sections::Sections;
+use crate::text::{escaped, needs_escape, push_json_string};
 use crate::tool::Report;
 
 /// Bytes of a report line besides the string: offset, two spaces, line end.
@@ -75,21 +77,25 @@ impl Encoding {
     }
 }
 
-/// The report of `run_strings`.
-#[derive(Debug, Serialize)]
+/// What the members of each item are; the last only where it was asked for.
+const COLUMNS: [&str; 4] = ["offset", "encoding", "text", "section"];
+
+/// The report of `run_strings`: `columns` names the members of each of
+/// `strings`, which are in the order of their offsets:
+/// `[792, "ascii", "/lib64/ld-linux-x86-64.so.2"]`.
+#[derive(Debug)]
 pub(in crate::tools) struct StringsReport {
-    /// What the members of each item are.
-    columns: [&'static str; 3],
-    /// By offset: `[792, "ascii", "/lib64/ld-linux-x86-64.so.2"]`.
-    #[serde(serialize_with = "rows")]
     pub(super) strings: Strings,
+    /// Where to look up a string's section.
+    pub(super) sections: Option<Sections>,
 }
 
 impl StringsReport {
-    pub(super) fn new(strings: Strings) -> Self {
-        Self {
-            columns: ["offset", "encoding", "text"],
-            strings,
+    fn columns(&self) -> &'static [&'static str] {
+        if self.sections.is_some() {
+            &COLUMNS
+        } else {
+            COLUMNS.split_last().map_or(&[], |(_, first)| first)
         }
     }
 }
@@ -110,6 +116,31 @@ struct Item {
 }
 
 impl Strings {
+    /// What has come from a worker, made fit for a report: one that a file has
+    /// taken over does not escape what it sends. Rows that are no rows of the
+    /// text become empty.
+    pub(super) fn checked(self) -> Self {
+        let plain = |byte: u8| matches!(byte, b'\t' | 0x20..=0x7e);
+        let whole = self
+            .items
+            .iter()
+            .all(|item| self.text.get(item.start..item.end).is_some());
+        let fit = self.text.bytes().all(plain)
+            || !self
+                .text
+                .chars()
+                .any(|letter| letter != '\t' && needs_escape(letter));
+        if whole && fit {
+            return self;
+        }
+        let mut room = usize::MAX;
+        let mut checked = Self::default();
+        for (offset, encoding, text) in self.iter() {
+            checked.push(offset, encoding, text.as_bytes(), &mut room);
+        }
+        checked
+    }
+
     /// Adds a string if it fits into `room` bytes of report, which it takes.
     pub(super) fn push(
         &mut self,
@@ -162,7 +193,7 @@ impl Strings {
         self.items.sort_by_key(|item| (item.offset, item.encoding));
     }
 
-    fn iter(&self) -> impl Iterator<Item = (u64, Encoding, &str)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Encoding, &str)> {
         self.items.iter().map(|item| {
             let text = self.text.get(item.start..item.end).unwrap_or_default();
             (item.offset, item.encoding, text)
@@ -170,39 +201,100 @@ impl Strings {
     }
 }
 
-fn rows<S: Serializer>(strings: &Strings, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut rows = serializer.serialize_seq(Some(strings.len()))?;
-    for row in strings.iter() {
-        rows.serialize_element(&Row(row))?;
+impl Serialize for StringsReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut report = serializer.serialize_struct("StringsReport", 2)?;
+        report.serialize_field("columns", self.columns())?;
+        report.serialize_field("strings", &Rows(self))?;
+        report.end()
     }
-    rows.end()
 }
 
-struct Row<'a>((u64, Encoding, &'a str));
+struct Rows<'a>(&'a StringsReport);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report) = self;
+        let rows = report.strings.iter().map(|(offset, encoding, text)| {
+            let section = report.sections.as_ref().map(|all| all.at(offset));
+            Row(offset, encoding.name(), text, section)
+        });
+        serializer.collect_seq(rows)
+    }
+}
+
+struct Row<'a>(u64, &'static str, &'a str, Option<&'a str>);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (offset, encoding, text) = self.0;
-        let mut item = serializer.serialize_tuple(3)?;
-        item.serialize_element(&offset)?;
-        item.serialize_element(encoding.name())?;
-        item.serialize_element(text)?;
-        item.end()
+        let Self(offset, encoding, text, section) = self;
+        let mut row = serializer.serialize_seq(None)?;
+        row.serialize_element(offset)?;
+        row.serialize_element(encoding)?;
+        row.serialize_element(text)?;
+        if let Some(section) = section {
+            row.serialize_element(section)?;
+        }
+        row.end()
     }
 }
 
 impl Report for StringsReport {
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        const ROW: usize = 32;
+        out.reserve(self.strings.size() + ROW * self.strings.len());
+        out.extend_from_slice(b"{\"columns\":");
+        serde_json::to_writer(&mut *out, self.columns())?;
+        out.extend_from_slice(b",\"strings\":[");
+        for (number, (offset, encoding, text)) in self.strings.iter().enumerate() {
+            out.extend_from_slice(if number == 0 { b"[" } else { b",[" });
+            push_decimal(out, offset);
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(encoding.name().as_bytes());
+            out.extend_from_slice(b"\",");
+            push_json_string(out, text);
+            if let Some(sections) = &self.sections {
+                out.push(b',');
+                push_json_string(out, sections.at(offset));
+            }
+            out.push(b']');
+        }
+        out.extend_from_slice(b"]}");
+        Ok(())
+    }
+
     fn text(&self) -> String {
         let mut text = String::with_capacity(self.strings.size() + 3 * self.strings.len());
         for (offset, encoding, string) in self.strings.iter() {
             push_hex(&mut text, offset);
             text.push_str("  ");
+            if let Some(sections) = &self.sections {
+                let section = sections.at(offset);
+                text.push_str(if section.is_empty() { "-" } else { section });
+                text.push_str("  ");
+            }
             text.push_str(encoding.mark());
             text.push_str(string);
             text.push('\n');
         }
         text
     }
+}
+
+/// As `{}` does, without the machinery of formatting, once for each string.
+fn push_decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut left = number;
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+        left /= 10;
+        used += 1;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
 }
 
 /// As `{:x}` does, without the machinery of formatting, once for each string.
@@ -224,7 +316,79 @@ mod tests {
             let mut text = String::new();
             push_hex(&mut text, number);
             assert_eq!(text, format!("{number:x}"));
+            let mut decimal = Vec::new();
+            push_decimal(&mut decimal, number);
+            assert_eq!(decimal, number.to_string().as_bytes());
         }
+    }
+
+    fn report(sections: bool) -> StringsReport {
+        let mut strings = Strings::default();
+        let mut room = usize::MAX;
+        strings.push(
+            0,
+            Encoding::Ascii,
+            b"a \"quote\", a \\ and a\ttab",
+            &mut room,
+        );
+        strings.push(
+            100,
+            Encoding::Utf8,
+            "é \u{202e}\u{1b}".as_bytes(),
+            &mut room,
+        );
+        strings.push(u64::MAX, Encoding::Utf16le, b"", &mut room);
+        let table = [(64, 128, ".te\"xt".to_owned())];
+        StringsReport {
+            strings,
+            sections: sections.then(|| Sections::of(table)),
+        }
+    }
+
+    #[test]
+    fn the_quick_json_is_that_of_the_serializer() {
+        for sections in [false, true] {
+            let report = report(sections);
+            let mut json = Vec::new();
+            report.write_json(&mut json).unwrap();
+            let json = String::from_utf8(json).unwrap();
+            assert_eq!(json, serde_json::to_string(&report).unwrap());
+            assert_eq!(json.contains(".te\\\"xt"), sections);
+        }
+        assert!(report(true).text().contains("64  .te\"xt  é"));
+    }
+
+    #[test]
+    fn what_a_worker_did_not_escape_is_escaped_here() {
+        let fit = report(false).strings;
+        let same = fit.text.clone();
+        assert_eq!(fit.checked().text, same);
+        let hostile = Strings {
+            text: "a\nb\u{1b}[31m\u{202e}".to_owned(),
+            items: vec![
+                Item {
+                    offset: 1,
+                    encoding: Encoding::Ascii,
+                    start: 0,
+                    end: 3,
+                },
+                Item {
+                    offset: 2,
+                    encoding: Encoding::Ascii,
+                    start: 3,
+                    end: 7,
+                },
+                Item {
+                    offset: 3,
+                    encoding: Encoding::Ascii,
+                    start: 2,
+                    end: 900,
+                },
+            ],
+        };
+        let checked = hostile.checked();
+        let texts: Vec<_> = checked.iter().map(|(_, _, text)| text).collect();
+        assert_eq!(texts, ["a\\nb", "\\x1b[31", ""]);
     }
 
     #[test]

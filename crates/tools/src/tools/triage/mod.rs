@@ -6,6 +6,7 @@ mod summary;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::bounded::Timeout;
 use crate::embedded::present::{Tree, outline};
@@ -14,6 +15,7 @@ use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::tool::{Answer, Call, Tool};
+use crate::tools::yara::configured::Verdict;
 use summary::Summary;
 
 /// The tool.
@@ -41,7 +43,7 @@ impl Work for Triage {
         Request::Triage(self)
     }
 
-    fn perform(self, file: &mut File<'_>, _: &mut Resident) -> Result<Summary, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Summary, Trouble> {
         Ok(summary::summarize(file))
     }
 }
@@ -52,24 +54,35 @@ impl Tool for TriageFile {
 
     const NAME: &'static str = "triage";
     const TITLE: &'static str = "Triage a file";
-    const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, and what to look at next. One call, at most 4,000 tokens.";
+    const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, YARA matches if rules are configured, and what to look at next. One call, at most 4,000 tokens.";
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
-        let mut summary = call
-            .examine(&params.file_path, timeout, Triage)
-            .await?
-            .reply;
-        let warnings = std::mem::take(&mut summary.warnings);
-        let shortened = summary.shorten();
-        let mut answer = Answer::complete(Tree::new(&summary, outline));
-        answer.add_warnings(warnings);
-        if shortened {
-            answer.coverage = Coverage::Truncated;
-            answer.warnings.push(
+        let deadline = Instant::now() + timeout;
+        let summary = call.examine(&params.file_path, timeout, Triage).await?;
+        let verdict = match &call.services.triage_rules {
+            Some(rules) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                rules.judge(call, &params.file_path, left).await?
+            }
+            None => Verdict::default(),
+        };
+        Ok(summary.answer(|summary| answer(summary, verdict)))
+    }
+}
+
+fn answer(mut summary: Summary, verdict: Verdict) -> Answer<Tree> {
+    summary.add_matches(verdict.matches);
+    let warnings = std::mem::take(&mut summary.warnings);
+    let shortened = summary.shorten();
+    let mut answer = Answer::complete(Tree::new(&summary, outline));
+    answer.add_warnings(warnings);
+    answer.warnings.extend(verdict.warnings);
+    if shortened {
+        answer.coverage = Coverage::Truncated;
+        answer.warnings.push(
                 "lists are cut to fit 4,000 tokens; `extract_iocs`, `parse_binary` and `run_binwalk` have them whole".into(),
             );
-        }
-        Ok(answer)
     }
+    answer
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use reversecore_analysis::Warnings;
 use reversecore_analysis::binary::{self, BinaryReport, ParseOptions, Security};
 use reversecore_analysis::capabilities::{Capability, capabilities};
-use reversecore_analysis::carve::{CarveOptions, CarvedObject, Confidence as Sure, carve};
+use reversecore_analysis::carve::{CarveOptions, CarvedObject, Confidence as Sure, carve_watched};
 use reversecore_analysis::entropy::{EntropyReport, Region};
 use reversecore_analysis::identify::{Identity, identify};
-use reversecore_analysis::iocs::{Confidence, Ioc, IocOptions, extract};
+use reversecore_analysis::iocs::{Confidence, Ioc, IocOptions, extract_watched};
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Facts, Finding, findings, next_steps};
+use super::findings::{Facts, Finding, Severity, findings, next_steps};
 use crate::embedded::present;
-use crate::embedded::worker::File;
-use crate::tools::file_info::{imphash, measured};
+use crate::embedded::worker::{File, Stage};
+use crate::tools::file_info::{HASHING, imphash, measured};
 
 /// 4,000 tokens: hexadecimal digits and addresses come to some three
 /// characters a token.
@@ -26,9 +26,28 @@ const MOST_EMBEDDED: usize = 10;
 const MOST_SECTIONS: usize = 16;
 const MOST_CAPABILITIES: usize = 12;
 const MOST_REGIONS: usize = 5;
+const MOST_MATCHES: usize = 20;
 /// A file beyond this is searched for indicators and embedded files at its
 /// beginning only; the tools for these have no such bound.
 const SEARCHED: usize = 256 << 20;
+
+/// The stages, with the share of the time left that each may have: on a file too
+/// large for all, something is still found out in each.
+const HASHED: Stage = Stage {
+    name: HASHING,
+    part: (0.0, 0.5),
+    share: 0.5,
+};
+const INDICATORS: Stage = Stage {
+    name: "searching for indicators",
+    part: (0.5, 0.8),
+    share: 0.6,
+};
+const EMBEDDED: Stage = Stage {
+    name: "searching for embedded files",
+    part: (0.8, 1.0),
+    share: 1.0,
+};
 
 /// The answer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +55,9 @@ pub(crate) struct Summary {
     size: u64,
     identity: Identity,
     hashes: BTreeMap<String, String>,
+    /// The rules of the operator's that match, each with tags and description;
+    /// a worker leaves this empty.
+    yara: Vec<String>,
     /// The worst first.
     findings: Vec<Finding>,
     capabilities: Vec<Capability>,
@@ -84,17 +106,17 @@ struct Indicator {
 }
 
 /// Looks at the file in every way.
-pub(super) fn summarize(file: &File<'_>) -> Summary {
+pub(super) fn summarize(file: &mut File<'_, '_>) -> Summary {
     let bytes = file.bytes();
     let searched = bytes.get(..SEARCHED).unwrap_or(bytes);
     let mut warnings = Warnings::default();
     if searched.len() < bytes.len() {
         warnings.add("only the first 256 MiB were searched for indicators and embedded files");
     }
-    let (hashes, entropy) = measured(file);
+    let (hashes, entropy) = measured(file, HASHED);
     let parsed = binary::parse(bytes, &ParseOptions::default());
     let identity = identify(bytes, Some(&parsed));
-    let iocs = extract(
+    let iocs = extract_watched(
         searched,
         &IocOptions {
             min_confidence: Confidence::Medium,
@@ -102,8 +124,13 @@ pub(super) fn summarize(file: &File<'_>) -> Summary {
             most_offsets: 1,
             ..IocOptions::default()
         },
+        &mut file.watch(INDICATORS),
     );
-    let carved = carve(searched, &CarveOptions::default());
+    let carved = carve_watched(
+        searched,
+        &CarveOptions::default(),
+        &mut file.watch(EMBEDDED),
+    );
     let imports = parsed.images.iter().flat_map(|image| &image.imports);
     let capabilities = capabilities(imports.filter_map(|import| {
         let name = import.name.as_deref()?;
@@ -140,6 +167,7 @@ pub(super) fn summarize(file: &File<'_>) -> Summary {
             .into_iter()
             .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))
             .collect(),
+        yara: Vec::new(),
         findings,
         capabilities: capabilities.into_iter().take(MOST_CAPABILITIES).collect(),
         binary: shape(&parsed),
@@ -236,6 +264,25 @@ fn shortened(text: &str, most: usize) -> String {
 }
 
 impl Summary {
+    /// Puts in which rules match.
+    pub(super) fn add_matches(&mut self, matches: Vec<String>) {
+        if let Some(first) = matches.first() {
+            let more = match matches.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.findings.push(Finding {
+                severity: Severity::Suspicious,
+                what: "a YARA rule matches".to_owned(),
+                evidence: format!("{first}{more}"),
+            });
+            self.findings
+                .sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        }
+        self.yara = matches;
+        self.yara.truncate(MOST_MATCHES);
+    }
+
     /// Cuts lists, the least telling first, until all fits; says whether it had
     /// to.
     pub(super) fn shorten(&mut self) -> bool {
@@ -264,7 +311,10 @@ impl Summary {
                     }
                 }
                 3 => halve(&mut self.capabilities),
-                4 => halve(&mut self.identity.hints),
+                4 => {
+                    halve(&mut self.identity.hints);
+                    halve(&mut self.yara);
+                }
                 _ => halve(&mut self.findings),
             }
             // Every list is empty by then.

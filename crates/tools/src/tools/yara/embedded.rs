@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reversecore_analysis::yara::{
-    Cache, CompileError, CompileOptions, Diagnostic, MetaValue, RuleSetId, RuleSource, ScanOptions,
-    ScanReport, compile, rule_set_id, scan,
+    Cache, CompileError, CompileOptions, Diagnostic, ExternalValue, MetaValue, RuleSetId,
+    RuleSource, ScanOptions, ScanReport, SlowRule, compile, rule_set_id, scan,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::include::{Flat, parse_error};
-use super::output::{Match, Meta, StringMatch};
+use super::output::{Match, Meta, Slow, StringMatch};
 use super::{MOST_WARNINGS, YaraReport};
 use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
@@ -36,7 +36,7 @@ pub(crate) struct Scan {
     id: RuleSetId,
     /// The set itself; `None` when the worker is thought to have it.
     rules: Option<Vec<RuleSource>>,
-    timeout: Duration,
+    externals: Vec<(String, ExternalValue)>,
 }
 
 /// What it says.
@@ -80,12 +80,15 @@ impl Work for Scan {
         Some(key)
     }
 
-    fn perform(self, file: &mut File<'_>, resident: &mut Resident) -> Result<Scanned, Trouble> {
+    fn perform(self, file: &mut File<'_, '_>, resident: &mut Resident) -> Result<Scanned, Trouble> {
         let cache = &mut resident.rules.0;
+        let define = CompileOptions {
+            externals: self.externals.clone(),
+        };
         let compiled = match (cache.get(&self.id), self.rules) {
             (Some(compiled), _) => compiled,
             (None, None) => return Ok(Scanned::RulesWanted),
-            (None, Some(rules)) => match compile(&rules, &CompileOptions::default()) {
+            (None, Some(rules)) => match compile(&rules, &define) {
                 Ok(compiled) => {
                     let compiled = std::sync::Arc::new(compiled);
                     cache.insert(std::sync::Arc::clone(&compiled));
@@ -100,7 +103,8 @@ impl Work for Scan {
             },
         };
         let options = ScanOptions {
-            timeout: Some(self.timeout),
+            timeout: Some(file.time()),
+            externals: self.externals,
             max_matches: MOST_MATCHES,
             max_matches_per_pattern: MOST_OF_A_PATTERN,
             ..ScanOptions::default()
@@ -117,23 +121,39 @@ impl Work for Scan {
     }
 }
 
+/// What is to be matched, and how.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub(super) flat: &'a Flat,
+    pub(super) externals: Vec<(String, ExternalValue)>,
+    /// Whether the slowest rules are to be named.
+    pub(super) slow_rules: bool,
+    pub(super) timeout: Duration,
+}
+
 /// Matches the rules against the file.
 pub(super) async fn run(
     call: &Call<'_>,
     file_path: &str,
-    flat: &Flat,
-    timeout: Duration,
+    question: Question<'_>,
 ) -> Result<Answer<YaraReport>, ToolError> {
+    let Question {
+        flat,
+        externals,
+        slow_rules,
+        timeout,
+    } = question;
     let deadline = Instant::now() + timeout;
     let rules = vec![RuleSource {
         namespace: "default".to_owned(),
         text: String::from_utf8_lossy(&flat.text).into_owned(),
         origin: String::new(),
     }];
+    let options = CompileOptions { externals };
     let mut work = Scan {
-        id: rule_set_id(&rules, &CompileOptions::default()),
+        id: rule_set_id(&rules, &options),
         rules: None,
-        timeout,
+        externals: options.externals,
     };
     let mut scanned = call.examine(file_path, timeout, work.clone()).await?.reply;
     if let Scanned::RulesWanted = scanned {
@@ -142,7 +162,7 @@ pub(super) async fn run(
         scanned = call.examine(file_path, left, work).await?.reply;
     }
     match scanned {
-        Scanned::Done { report, advice } => Ok(answer(report, &advice, flat)),
+        Scanned::Done { report, advice } => Ok(answer(report, &advice, flat, slow_rules)),
         Scanned::Refused(errors) => Err(refused(&errors, flat)),
         Scanned::RulesWanted => Err(refused(&[], flat)),
     }
@@ -163,16 +183,24 @@ fn place(diagnostic: &Diagnostic, flat: &Flat) -> (Option<String>, usize) {
     (name.map(ToOwned::to_owned), line)
 }
 
-fn answer(report: ScanReport, advice: &[Diagnostic], flat: &Flat) -> Answer<YaraReport> {
+fn answer(
+    report: ScanReport,
+    advice: &[Diagnostic],
+    flat: &Flat,
+    slow_rules: bool,
+) -> Answer<YaraReport> {
     let ScanReport {
         matches,
         timed_out,
+        slow,
         warnings,
     } = report;
+    let slow = slow.into_iter().filter(|_| slow_rules || timed_out);
     let listed = matches.iter().map(|found| found.strings.len() as u64);
     let cut = listed.sum::<u64>() < matches.iter().map(|found| found.strings_total).sum();
     let mut answer = Answer::complete(YaraReport {
         matches: matches.into_iter().map(Match::from).collect(),
+        slow: slow.map(Slow::from).collect(),
     });
     answer.warnings = advice
         .iter()
@@ -189,7 +217,7 @@ fn answer(report: ScanReport, advice: &[Diagnostic], flat: &Flat) -> Answer<Yara
         answer.coverage = Coverage::TimedOut;
         answer
             .warnings
-            .push("the time ran out before any verdict; raise `timeout` or use fewer rules".into());
+            .push("the time ran out before any verdict; raise `timeout`, or leave out the rules named in `slow`".into());
         return answer;
     }
     answer.total = u64::try_from(answer.report.matches.len()).ok();
@@ -232,6 +260,18 @@ impl From<reversecore_analysis::yara::RuleMatch> for Match {
                     data: shown(&string.data),
                 })
                 .collect(),
+        }
+    }
+}
+
+impl From<SlowRule> for Slow {
+    fn from(slow: SlowRule) -> Self {
+        let milliseconds = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
+        Self {
+            namespace: slow.namespace,
+            rule: slow.rule,
+            patterns_ms: milliseconds(slow.patterns),
+            condition_ms: milliseconds(slow.condition),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `run_yara`: which YARA rules match a file, by the embedded engine or by the
 //! `yara` program.
 
+pub(crate) mod configured;
 pub(crate) mod embedded;
+mod externals;
 mod include;
 mod output;
 
@@ -10,6 +12,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use bytes::Bytes;
+use reversecore_analysis::yara::ExternalValue;
 use reversecore_exec::{Finished, Input, Keep, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,8 +27,9 @@ use crate::programs::Program;
 use crate::text::{diagnostics, escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
 use crate::workspace::{Kind, Refused, Scope, Walk, Workspace};
+use externals::{Externals, definition};
 use include::{Flat, Included, Source, flatten, flatten_all, parse_error};
-use output::Match;
+use output::{Match, Slow};
 
 /// The largest file of rules.
 const LARGEST_RULES: u64 = 32 << 20;
@@ -53,6 +57,12 @@ pub(super) struct Params {
     /// The rules themselves.
     #[serde(default)]
     rules: Option<String>,
+    /// Values of external variables, by name: number, truth value or text.
+    #[serde(default)]
+    externals: Externals,
+    /// Name the rules that took longer than 0.1 s.
+    #[serde(default)]
+    slow_rules: bool,
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
@@ -65,6 +75,9 @@ pub(super) struct Params {
 pub(super) struct YaraReport {
     /// The rules that match.
     matches: Vec<Match>,
+    /// The rules that took longest, when that was asked for or the time ran out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slow: Vec<Slow>,
 }
 
 impl Report for YaraReport {
@@ -94,6 +107,19 @@ impl Report for YaraReport {
         if self.matches.is_empty() {
             text.push_str("no rule matches\n");
         }
+        for slow in &self.slow {
+            let Slow {
+                namespace,
+                rule,
+                patterns_ms,
+                condition_ms,
+            } = slow;
+            writeln!(
+                text,
+                "slow: {namespace}:{rule} (patterns {patterns_ms} ms, condition {condition_ms} ms)"
+            )
+            .ok();
+        }
         text
     }
 }
@@ -109,16 +135,30 @@ impl Tool for RunYara {
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<YaraReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let origin = Origin::of(params.rule_file, params.rules)?;
+        let externals = params.externals.checked()?;
         if params.engine.is_embedded() {
             let flat = prepared(call, origin).await?;
-            return embedded::run(call, &params.file_path, &flat, timeout).await;
+            let question = embedded::Question {
+                flat: &flat,
+                externals,
+                slow_rules: params.slow_rules,
+                timeout,
+            };
+            return embedded::run(call, &params.file_path, question).await;
+        }
+        if params.slow_rules {
+            return Err(invalid(
+                "slow_rules",
+                "is not known to the program `yara`",
+                "Leave out `engine`: the embedded engine knows it.",
+            ));
         }
         let mut analysis = call
             .analysis(Program::Yara, &params.file_path, timeout)
             .await?;
         let mut flat = prepared(call, origin).await?;
         let rules = Bytes::from(std::mem::take(&mut flat.text));
-        let finished = scan(call, &analysis, rules).await?;
+        let finished = scan(call, &analysis, rules, &externals).await?;
         let scan_timed_out = timed_out(&finished);
         if !scan_timed_out && let Some(error) = analysis.judge(&finished, &[0]) {
             return Err(compile_error(&finished, &flat).unwrap_or(error));
@@ -143,6 +183,7 @@ async fn scan(
     call: &Call<'_>,
     analysis: &Analysis<'_>,
     rules: Bytes,
+    externals: &[(String, ExternalValue)],
 ) -> Result<Finished, ToolError> {
     let (command, target) = analysis.command()?;
     let limits = analysis.limits();
@@ -150,6 +191,11 @@ async fn scan(
     let command = command
         .args(["-g", "-m", "-s", "-L", "-e", "-p", "1"])
         .args(["-a", &seconds.to_string()])
+        .args(
+            externals
+                .iter()
+                .flat_map(|each| ["-d".to_owned(), definition(each)]),
+        )
         .arg(RULES_PATH)
         .arg(target)
         .stdin(Input::Bytes(rules))
@@ -162,7 +208,10 @@ async fn scan(
 fn answer(finished: &Finished, flat: &Flat, timed_out: bool) -> Answer<YaraReport> {
     let cut = finished.stdout.truncated() || timed_out;
     let (matches, strange) = output::parse(&finished.stdout.text(), cut);
-    let mut answer = Answer::complete(YaraReport { matches });
+    let mut answer = Answer::complete(YaraReport {
+        matches,
+        slow: Vec::new(),
+    });
     answer.warnings = warnings(&finished.stderr.text(), flat);
     if strange > 0 {
         answer.coverage = Coverage::Partial;

@@ -12,6 +12,17 @@ use serde::Serialize;
 use crate::text::escaped;
 
 /// A rule that matches.
+/// How long a rule took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Slow {
+    pub(super) namespace: String,
+    pub(super) rule: String,
+    /// Milliseconds for finding its patterns.
+    pub(super) patterns_ms: f64,
+    /// Milliseconds for its condition.
+    pub(super) condition_ms: f64,
+}
+
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Match {
     pub(super) rule: String,

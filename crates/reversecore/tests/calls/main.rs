@@ -1,13 +1,16 @@
-//! Bad input through the real binary: whatever a caller or a sample comes up
-//! with gets a clear typed error or the right answer. It never hangs, and never
-//! discloses a path of the host.
+//! Calls through the real binary. Whatever a caller or a sample comes up with
+//! gets a clear typed error or the right answer: it never hangs, and never
+//! discloses a path of the host. And what the configuration says holds.
 
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests fail like the tests themselves"
 )]
 
+mod alone;
 mod arguments;
+mod configured;
+mod huge;
 mod names;
 mod paths;
 mod radare2;
@@ -19,7 +22,12 @@ mod support;
 use serde_json::{Value, json};
 
 /// Every tool that takes a file, with what else it needs.
-const FILE_TOOLS: [&str; 5] = [
+const FILE_TOOLS: [&str; 10] = [
+    "disassemble",
+    "extract_iocs",
+    "get_file_info",
+    "parse_binary",
+    "triage",
     "run_binwalk",
     "run_file",
     "run_radare2",
