@@ -7,11 +7,12 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | `scheduler` | who may run now; the only one with a state and a clock |
+//! | `scheduler` | the way in and out; the only one with a clock and locks |
+//! | `table` | who waits, who runs, who is next |
 //! | `order` | lanes, turns of clients, aging; pure |
 //! | `budget` | slots, processors, memory, child processes; what may overtake; pure |
 //! | `cost` | what jobs of a kind have used, and so will use |
-//! | `pressure`, `scale` | how hard the machine is pressed; how many slots that allows |
+//! | `pressure`, `scale`, `follow` | how hard the machine is pressed; how many slots that allows |
 //! | `flight` | equal work that is done once |
 //! | `state`, `events`, `progress`, `stats` | what others can see |
 //!
@@ -21,23 +22,29 @@ mod budget;
 mod cost;
 mod events;
 mod flight;
+mod follow;
+mod memory;
 mod order;
 mod pressure;
 mod progress;
+mod refused;
 mod scale;
 mod scheduler;
 mod spec;
 mod state;
 mod stats;
+mod table;
 
 pub use budget::{Capacity, Resource};
 pub use cost::{CostModel, Estimate, LoadError, Measured};
 pub use events::{Event, What};
 pub use flight::{Flights, Landed};
+pub use memory::memory_for_jobs;
 pub use order::Patience;
 pub use pressure::{Pressure, Reading};
+pub use refused::Refused;
 pub use scale::Scale;
-pub use scheduler::{Refused, Running, Scheduler, SchedulerConfig};
+pub use scheduler::{Running, Scheduler, SchedulerConfig};
 pub use spec::{Client, Cost, JobId, JobSpec, Lane};
 pub use state::{CostView, Ending, JobView, Progress, StateView, Used};
 pub use stats::{Histogram, RATIO_BOUNDS, Stats, WAIT_BOUNDS};

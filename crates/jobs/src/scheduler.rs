@@ -16,7 +16,6 @@
 //! The work itself is a future of the caller's, which runs as long as it holds
 //! its [`Running`]. Nothing here knows what it does.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,16 +24,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Budget, Capacity, Resource, Share};
+use crate::budget::Capacity;
 use crate::events::{Event, What};
-use crate::order::{Entry, Order, Patience};
-use crate::progress::Throttle;
-use crate::spec::{Cost, JobId, JobSpec, Lane};
-use crate::state::{Ending, JobView, Progress, StateView, Used};
+use crate::follow::follow;
+use crate::order::Patience;
+use crate::pressure::Pressure;
+use crate::refused::Refused;
+use crate::scale::Scale;
+use crate::spec::{Client, JobId, JobSpec, Lane};
+use crate::state::{Ending, JobView, Used};
 use crate::stats::Stats;
+use crate::table::{Granted, State};
 
-const SHORTEST_RETRY: Duration = Duration::from_millis(100);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Events that a slow listener may fall behind.
 const EVENTS: usize = 1024;
 /// Without anything to wait for, the keeper looks again after this.
@@ -51,40 +52,6 @@ pub struct SchedulerConfig {
     pub patience: Patience,
     /// Ended jobs that are remembered.
     pub history: usize,
-}
-
-/// Why a job was not started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// Too many wait already.
-    #[error("{running} jobs are running and {waiting} are waiting (try again in {} ms)", .retry_after.as_millis())]
-    QueueFull {
-        /// Jobs that run.
-        running: usize,
-        /// Jobs that wait.
-        waiting: usize,
-        /// When there is likely to be room.
-        retry_after: Duration,
-    },
-    /// It would have to start earlier than it can.
-    #[error("the job can't start in time: it is expected to wait {} ms", .expected.as_millis())]
-    Late {
-        /// How long it is expected to wait.
-        expected: Duration,
-    },
-    /// The moment by which it had to start has passed while it waited.
-    #[error("the job waited {} ms, longer than it may", .waited.as_millis())]
-    Expired {
-        /// How long it has waited.
-        waited: Duration,
-    },
-    /// Whoever wanted it no longer does.
-    #[error("the job was cancelled while it waited")]
-    Cancelled,
-    /// The scheduler takes no more jobs.
-    #[error("no more jobs are taken: the server is shutting down")]
-    ShutDown,
 }
 
 /// Decides who runs. Cheap to clone; all clones are one.
@@ -116,48 +83,6 @@ pub struct Running {
     used: Used,
 }
 
-#[derive(Debug)]
-struct State {
-    queue: usize,
-    history: usize,
-    order: Order,
-    budget: Budget,
-    queued: HashMap<JobId, Queued>,
-    running: HashMap<JobId, Started>,
-    /// The moments by which queued jobs have to start.
-    start_by: BTreeMap<(Instant, JobId), ()>,
-    /// What the queued jobs of each lane are expected to take, together.
-    expected: [Duration; 3],
-    /// The next in order, and what it waits for.
-    blocked: Option<(JobId, Resource)>,
-    recent: VecDeque<JobView>,
-    next: u64,
-    stats: Stats,
-    closed: bool,
-}
-
-#[derive(Debug)]
-struct Queued {
-    spec: JobSpec,
-    since: Instant,
-    cancel: CancellationToken,
-    hand: oneshot::Sender<Result<Duration, Refused>>,
-}
-
-#[derive(Debug)]
-struct Started {
-    spec: JobSpec,
-    share: Share,
-    since: Instant,
-    waited: Duration,
-    cancel: CancellationToken,
-    progress: Option<Progress>,
-    throttle: Throttle,
-}
-
-/// A job that may run, how long it waited, and whom to tell.
-type Granted = (JobId, Duration, oneshot::Sender<Result<Duration, Refused>>);
-
 /// What becomes of a job at first.
 enum Entered {
     Running(Running),
@@ -176,28 +101,8 @@ impl Scheduler {
     /// Starts a scheduler. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(config: SchedulerConfig) -> Self {
-        let SchedulerConfig {
-            capacity,
-            queue,
-            patience,
-            history,
-        } = config;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                queue,
-                history,
-                order: Order::new(patience),
-                budget: Budget::new(capacity),
-                queued: HashMap::new(),
-                running: HashMap::new(),
-                start_by: BTreeMap::new(),
-                expected: [Duration::ZERO; 3],
-                blocked: None,
-                recent: VecDeque::new(),
-                next: 1,
-                stats: Stats::default(),
-                closed: false,
-            }),
+            state: Mutex::new(State::new(&config)),
             wake: Notify::new(),
             idle: Notify::new(),
             events: broadcast::Sender::new(EVENTS),
@@ -221,9 +126,28 @@ impl Scheduler {
         spec: JobSpec,
         cancel: &CancellationToken,
     ) -> Result<Running, Refused> {
+        self.admit_noting(spec, cancel, |_| {}).await
+    }
+
+    /// The same; `note` is told the job's number before it waits.
+    ///
+    /// # Errors
+    /// As [`Scheduler::admit`].
+    pub async fn admit_noting(
+        &self,
+        spec: JobSpec,
+        cancel: &CancellationToken,
+        note: impl FnOnce(JobId),
+    ) -> Result<Running, Refused> {
         match self.enter(spec, cancel)? {
-            Entered::Running(running) => Ok(running),
-            Entered::Waiting(ticket) => ticket.wait(cancel).await,
+            Entered::Running(running) => {
+                note(running.id);
+                Ok(running)
+            }
+            Entered::Waiting(ticket) => {
+                note(ticket.id);
+                ticket.wait(cancel).await
+            }
         }
     }
 
@@ -304,6 +228,29 @@ impl Scheduler {
             .collect()
     }
 
+    /// The same of one client's jobs.
+    #[must_use]
+    pub fn jobs_of(&self, client: &Client, most: usize) -> Vec<JobView> {
+        let state = self.shared.state();
+        let now = Instant::now();
+        let of = |spec: &JobSpec| spec.client == *client;
+        let running = state.running.iter().filter(|(_, job)| of(&job.spec));
+        let mut running: Vec<_> = running.map(|(id, _)| *id).collect();
+        running.sort_unstable();
+        let queued = state.queued.iter().filter(|(_, job)| of(&job.spec));
+        let mut queued: Vec<_> = queued.map(|(id, _)| *id).collect();
+        queued.sort_unstable();
+        let ended = state.recent.iter().rev();
+        let ended = ended.filter(|job| job.client == *client).take(most);
+        running
+            .into_iter()
+            .take(most)
+            .chain(queued.into_iter().take(most))
+            .filter_map(|id| state.view(id, now))
+            .chain(ended.cloned())
+            .collect()
+    }
+
     /// What happens to all jobs from now on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
@@ -344,6 +291,29 @@ impl Scheduler {
         let started = state.decide(Instant::now());
         drop(state);
         self.shared.hand_out(started);
+    }
+
+    /// From now on, moves the number of slots between two bounds once a second,
+    /// as the machine's pressure and the backlog have it. A part of the slots
+    /// stays reserved.
+    pub fn follow_pressure(&mut self, min: usize, max: usize) {
+        let scheduler = Self {
+            shared: Arc::clone(&self.shared),
+            _keeper: Arc::default(),
+        };
+        let mut keeper = JoinSet::new();
+        keeper.spawn(keep(Arc::clone(&self.shared)));
+        keeper.spawn(async move { follow(&scheduler, Scale::new(min, max)).await });
+        self._keeper = Arc::new(keeper);
+    }
+
+    /// Notes the machine's pressure; returns whether jobs wait, and whether all
+    /// slots are in use.
+    pub(crate) fn pressed(&self, pressure: Pressure) -> (bool, bool) {
+        let mut state = self.shared.state();
+        state.stats.pressure = Some(pressure);
+        let full = state.budget.running() >= state.budget.capacity.slots;
+        (!state.order.is_empty(), full)
     }
 
     /// Takes no more jobs, and refuses those that wait.
@@ -438,270 +408,6 @@ impl Shared {
         if idle {
             self.idle.notify_waiters();
         }
-    }
-}
-
-impl State {
-    /// Whether a job may be submitted at all.
-    fn check(&self, spec: &JobSpec, now: Instant) -> Result<(), Refused> {
-        if self.closed {
-            return Err(Refused::ShutDown);
-        }
-        let share = self.budget.share(spec.lane, &spec.cost, now);
-        let waits = !self.order.is_empty() || self.budget.lacks(&share).is_some();
-        if !waits {
-            return Ok(());
-        }
-        if self.order.len() >= self.queue {
-            let all: Duration = self.expected.iter().sum();
-            let slots = u32::try_from(self.budget.capacity.slots.max(1)).unwrap_or(u32::MAX);
-            return Err(Refused::QueueFull {
-                running: self.running.len(),
-                waiting: self.order.len(),
-                retry_after: (all / slots / 2).clamp(SHORTEST_RETRY, LONGEST_RETRY),
-            });
-        }
-        let expected = self.expected_wait(spec.lane, now);
-        if spec.start_by.is_some_and(|moment| now + expected > moment) {
-            return Err(Refused::Late { expected });
-        }
-        Ok(())
-    }
-
-    /// How long a new job of a lane is expected to wait: what runs, and what
-    /// waits in its lane and those before it, spread over the slots.
-    fn expected_wait(&self, lane: Lane, now: Instant) -> Duration {
-        let before: Duration = self.expected.iter().take(lane.index() + 1).sum();
-        let slots = u32::try_from(self.budget.capacity.slots_of(lane)).unwrap_or(u32::MAX);
-        let first_free = self
-            .running
-            .values()
-            .map(|started| started.share.until.saturating_duration_since(now))
-            .min()
-            .unwrap_or_default();
-        first_free + before / slots
-    }
-
-    fn enqueue(
-        &mut self,
-        id: JobId,
-        spec: JobSpec,
-        now: Instant,
-        cancel: CancellationToken,
-    ) -> oneshot::Receiver<Result<Duration, Refused>> {
-        let (hand, receiver) = oneshot::channel();
-        self.order.push(Entry {
-            id,
-            lane: spec.lane,
-            client: spec.client.clone(),
-            cpu: spec.cost.cpu,
-            since: now,
-        });
-        if let Some(moment) = spec.start_by {
-            self.start_by.insert((moment, id), ());
-        }
-        if let Some(sum) = self.expected.get_mut(spec.lane.index()) {
-            *sum = sum.saturating_add(spec.cost.wall);
-        }
-        self.queued.insert(
-            id,
-            Queued {
-                spec,
-                since: now,
-                cancel,
-                hand,
-            },
-        );
-        receiver
-    }
-
-    /// Takes a job out of the queue; the order must have let go of it, or does.
-    fn dequeue(&mut self, id: JobId) -> Option<Queued> {
-        let queued = self.queued.remove(&id)?;
-        self.order.remove(id);
-        if let Some(moment) = queued.spec.start_by {
-            self.start_by.remove(&(moment, id));
-        }
-        if let Some(sum) = self.expected.get_mut(queued.spec.lane.index()) {
-            *sum = sum.saturating_sub(queued.spec.cost.wall);
-        }
-        Some(queued)
-    }
-
-    /// Starts all jobs that can be: in order, and behind one that can't those
-    /// that do not delay it.
-    fn decide(&mut self, now: Instant) -> Vec<Granted> {
-        let mut started = Vec::new();
-        while let Some((id, share)) = self.next_to_start(now) {
-            self.order.take(id, now);
-            let Some(Queued {
-                spec,
-                since,
-                cancel,
-                hand,
-            }) = self.dequeue(id)
-            else {
-                break;
-            };
-            let waited = now.saturating_duration_since(since);
-            self.start(id, spec, share, now, waited, cancel);
-            started.push((id, waited, hand));
-        }
-        started
-    }
-
-    fn next_to_start(&mut self, now: Instant) -> Option<(JobId, Share)> {
-        self.blocked = None;
-        let mut reservation: Option<(Share, Instant)> = None;
-        for entry in self.order.candidates(now) {
-            let Some(job) = self.queued.get(&entry.id) else {
-                continue;
-            };
-            let share = self.budget.share(entry.lane, &job.spec.cost, now);
-            let running = || self.running.values().map(|started| &started.share);
-            match (self.budget.lacks(&share), &reservation) {
-                (None, None) => return Some((entry.id, share)),
-                (None, Some((waiting, reserved))) => {
-                    let may = self
-                        .budget
-                        .may_overtake(&share, waiting, *reserved, running(), now);
-                    if may {
-                        return Some((entry.id, share));
-                    }
-                }
-                (Some(lack), None) => {
-                    self.blocked = self.blocked.or(Some((entry.id, lack)));
-                    match lack {
-                        // Nobody can have one.
-                        Resource::Slot => return None,
-                        // Interactive jobs may still have one, and take nothing
-                        // that this one waits for.
-                        Resource::UnreservedSlot => {}
-                        Resource::Processor
-                        | Resource::Memory
-                        | Resource::Subprocess
-                        | Resource::Exclusive
-                        | Resource::Reservation => {
-                            let at = self.budget.fits_at(&share, running(), now);
-                            reservation = Some((share, at));
-                        }
-                    }
-                }
-                (Some(_), Some(_)) => {}
-            }
-        }
-        None
-    }
-
-    fn start(
-        &mut self,
-        id: JobId,
-        spec: JobSpec,
-        share: Share,
-        now: Instant,
-        waited: Duration,
-        cancel: CancellationToken,
-    ) {
-        self.budget.take(&share);
-        self.stats.started(spec.lane, waited);
-        self.running.insert(
-            id,
-            Started {
-                spec,
-                share,
-                since: now,
-                waited,
-                cancel,
-                progress: None,
-                throttle: Throttle::default(),
-            },
-        );
-    }
-
-    fn end(&mut self, id: JobId, ending: Ending, used: Used, now: Instant) -> Option<Event> {
-        let Started {
-            spec,
-            share,
-            since,
-            waited,
-            cancel: _,
-            progress: _,
-            throttle: _,
-        } = self.running.remove(&id)?;
-        self.budget.give_back(&share);
-        let ran = now.saturating_duration_since(since);
-        self.stats.ended(ending, &spec.cost, ran, &used);
-        let event = Event::new(id, &spec, What::Ended { ending, ran, used });
-        while self.recent.len() >= self.history.max(1) {
-            self.recent.pop_front();
-        }
-        if self.history > 0 {
-            let state = StateView::Ended {
-                ending,
-                waited,
-                ran,
-                used,
-            };
-            self.recent.push_back(view(id, &spec, state));
-        }
-        Some(event)
-    }
-
-    fn event(&self, id: JobId, what: What) -> Option<Event> {
-        let started = self.running.get(&id)?;
-        Some(Event::new(id, &started.spec, what))
-    }
-
-    fn view(&self, id: JobId, now: Instant) -> Option<JobView> {
-        if let Some(started) = self.running.get(&id) {
-            let state = StateView::Running {
-                waited: started.waited,
-                ran: now.saturating_duration_since(started.since),
-                progress: started.progress.clone(),
-            };
-            return Some(view(id, &started.spec, state));
-        }
-        if let Some(queued) = self.queued.get(&id) {
-            let share = self.budget.share(queued.spec.lane, &queued.spec.cost, now);
-            let waits_for = match self.blocked {
-                Some((blocked, lack)) if blocked == id => lack,
-                _ => self.budget.lacks(&share).unwrap_or(Resource::Reservation),
-            };
-            let position = self.order.position(id).unwrap_or(0);
-            let state = StateView::Queued {
-                position,
-                waits_for,
-                waited: now.saturating_duration_since(queued.since),
-                predicted_start: self.predicted_start(queued, position, now),
-            };
-            return Some(view(id, &queued.spec, state));
-        }
-        self.recent.iter().rev().find(|view| view.id == id).cloned()
-    }
-
-    /// As [`State::expected_wait`], for one that has got as far as `position`.
-    fn predicted_start(&self, queued: &Queued, position: usize, now: Instant) -> Duration {
-        let lane = queued.spec.lane;
-        let all: usize = Lane::ALL
-            .into_iter()
-            .take(lane.index() + 1)
-            .map(|lane| self.order.lane_len(lane))
-            .sum();
-        let whole = self.expected_wait(lane, now);
-        let position = u32::try_from(position + 1).unwrap_or(u32::MAX);
-        whole / u32::try_from(all.max(1)).unwrap_or(u32::MAX) * position
-    }
-}
-
-fn view(id: JobId, spec: &JobSpec, state: StateView) -> JobView {
-    JobView {
-        id,
-        tool: spec.label.clone(),
-        subject: spec.subject.clone(),
-        client: spec.client.clone(),
-        lane: spec.lane,
-        state,
-        predicted: (&spec.cost).into(),
     }
 }
 
@@ -824,20 +530,6 @@ async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = notified => {}
             () = sleep_until(next) => {}
-        }
-    }
-}
-
-/// What a job of no known kind is expected to use.
-impl Cost {
-    /// Light, short and small.
-    #[must_use]
-    pub fn light() -> Self {
-        Self {
-            cpu: Duration::from_millis(5),
-            wall: Duration::from_millis(10),
-            memory: 8 << 20,
-            subprocesses: 0,
         }
     }
 }

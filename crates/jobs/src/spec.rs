@@ -124,3 +124,16 @@ impl JobSpec {
         }
     }
 }
+
+impl Cost {
+    /// What a job of no known kind is taken to use: little.
+    #[must_use]
+    pub fn light() -> Self {
+        Self {
+            cpu: Duration::from_millis(5),
+            wall: Duration::from_millis(10),
+            memory: 8 << 20,
+            subprocesses: 0,
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::scheduler::Refused;
+use crate::pressure::Pressure;
+use crate::refused::Refused;
 use crate::spec::{Cost, Lane};
 use crate::state::{Ending, Used};
 
@@ -58,6 +59,8 @@ pub struct Stats {
     pub cpu_ratio: Histogram,
     /// Memory, where it was measured.
     pub memory_ratio: Histogram,
+    /// How hard the machine was pressed when it was last looked at, where it is.
+    pub pressure: Option<Pressure>,
     /// How often the number of slots was changed.
     pub scale_moves: u64,
 }

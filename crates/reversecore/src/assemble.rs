@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::config::{
-    Config, LimitsConfig, SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
+    Concurrency, Config, DataConfig, ExecutionConfig, ExecutionMode, LimitsConfig, SandboxConfig,
+    ToolsConfig, WorkersConfig, WorkspaceConfig,
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
-    Admission, Catalogue, ConfiguredRules, Descriptor, PolicyMode, ProgramSettings, Programs,
-    Services, Telemetry, Workspace, WorkspaceSettings,
+    Catalogue, ConfiguredRules, Descriptor, Mode, PolicyMode, ProgramSettings, Programs, Schedule,
+    ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
 };
 
 /// Makes this executable the launcher, when it is the first argument.
@@ -35,6 +36,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         execution,
         workers,
         limits,
+        data,
         tools,
         server: _,
         sandbox: _,
@@ -46,13 +48,12 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         read_dirs: workspace.read_dirs.clone(),
         rule_dirs: workspace.rule_dirs.clone(),
     })?;
-    let queue = usize::try_from(execution.request_queue_size.get()).unwrap_or(usize::MAX);
     Ok(Arc::new(Services {
         workers: pool(&engine, workers)?,
         engine,
         workspace,
         programs: programs(tools),
-        admission: Admission::new(count(execution.max_concurrent_requests.get()), queue),
+        schedule: Schedule::start(schedule_settings(execution, data)),
         telemetry: Telemetry::default(),
         limits: program_limits(limits),
         started: tokio::time::Instant::now(),
@@ -154,6 +155,35 @@ pub(crate) fn pool(engine: &Engine, config: &WorkersConfig) -> anyhow::Result<Wo
     WorkerPool::start(engine, pool).context(
         "failed to start the workers (check `workers.min` and `workers.max` in the configuration)",
     )
+}
+
+/// How calls are scheduled.
+fn schedule_settings(execution: &ExecutionConfig, data: &DataConfig) -> ScheduleSettings {
+    let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    ScheduleSettings {
+        mode: match execution.mode {
+            ExecutionMode::Async => Mode::Async,
+            ExecutionMode::Sync => Mode::Sync,
+        },
+        auto: execution.concurrency == Concurrency::Auto,
+        max_concurrent: whole(execution.max_concurrent_requests.get()),
+        queue: whole(execution.request_queue_size.get()),
+        max_subprocesses: u32::try_from(execution.max_subprocesses.get()).unwrap_or(u32::MAX),
+        longest_wait: Duration::from_secs(execution.longest_wait_seconds.get()),
+        costs_file: data_dir(data).map(|directory| directory.join("costs.json")),
+    }
+}
+
+/// Where things are kept between runs; `None` where there is no such place.
+fn data_dir(data: &DataConfig) -> Option<PathBuf> {
+    let of_user = || {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let base = variable("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")))?;
+        base.is_absolute().then(|| base.join("reversecore"))
+    };
+    data.dir.clone().or_else(of_user)
 }
 
 /// What one run of an external program may use.

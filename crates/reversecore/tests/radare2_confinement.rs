@@ -8,15 +8,15 @@
 )]
 
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, SandboxMode, WorkerPool};
+use reversecore_jobs::Client;
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
-    Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
-    WorkspaceSettings,
+    Caller, Catalogue, PolicyMode, ProgramSettings, Programs, Schedule, ScheduleSettings, Services,
+    Telemetry, Workspace, WorkspaceSettings,
 };
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
             radare2: None,
             search: vec!["/usr/local/bin".into(), "/usr/bin".into()],
         }),
-        admission: Admission::new(NonZeroUsize::new(4).unwrap(), 10),
+        schedule: Schedule::start(ScheduleSettings::default()),
         telemetry: Telemetry::default(),
         limits: Limits::default(),
         started: tokio::time::Instant::now(),
@@ -62,7 +62,12 @@ async fn run(catalogue: &Catalogue, command: &str) -> Value {
     };
     let given: Map<String, Value> = given;
     let reply = catalogue
-        .call("run_radare2", given, &CancellationToken::new())
+        .call(
+            "run_radare2",
+            given,
+            &Caller::new(Client::new("test")),
+            &CancellationToken::new(),
+        )
         .await
         .unwrap();
     serde_json::from_str(&reply.json).unwrap()

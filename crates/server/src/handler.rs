@@ -9,7 +9,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use reversecore_tools::{Catalogue, Descriptor, Reply};
+use reversecore_jobs::Client;
+use reversecore_tools::{Caller, Catalogue, Descriptor, Reply};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
     Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
@@ -20,7 +21,8 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
-use crate::progress;
+use crate::http::ConnectionNumber;
+use crate::progress::{self, Said};
 use crate::verbatim;
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
@@ -79,22 +81,25 @@ impl Handler {
     ) -> Option<Reply> {
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
+        let caller = Caller::new(client_of(context));
         let work = self.catalogue.call(
             &request.name,
             request.arguments.unwrap_or_default(),
+            &caller,
             &cancel,
         );
         let work = cancelled_with(&call.session_closed, &cancel, work);
         let Some(token) = context.meta.get_progress_token() else {
             return work.await;
         };
-        progress::while_running(work, |seconds| {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a call lasts thousands of seconds at most"
-            )]
-            let progress = ProgressNotificationParam::new(token.clone(), seconds as f64)
-                .with_message(format!("{}: running for {seconds} s", request.name));
+        let scheduler = &self.catalogue.services().schedule.scheduler;
+        progress::while_running(work, |elapsed| {
+            let job = caller.job().and_then(|id| scheduler.job(id));
+            let Said { message, total } = progress::said(&request.name, elapsed, job.as_ref());
+            let mut progress =
+                ProgressNotificationParam::new(token.clone(), elapsed.as_secs_f64().round())
+                    .with_message(message);
+            progress.total = total;
             async { context.peer.notify_progress(progress).await.is_ok() }
         })
         .await
@@ -176,6 +181,21 @@ async fn cancelled_with<T>(
         () = closed.cancelled() => cancel.cancel(),
     }
     work.await
+}
+
+/// Who calls, for fairness: a session, a connection of its own, or whoever has
+/// started the server.
+fn client_of(context: &RequestContext<RoleServer>) -> Client {
+    if let Some(session) = session_of(context) {
+        return Client::new(session);
+    }
+    match context.extensions.get::<http::request::Parts>() {
+        Some(parts) => match parts.extensions.get::<ConnectionNumber>() {
+            Some(ConnectionNumber(number)) => Client::new(format!("connection {number}")),
+            None => Client::new("http"),
+        },
+        None => Client::new("stdio"),
+    }
 }
 
 /// The session that a request came in, when it came over HTTP in one.

@@ -4,16 +4,63 @@
 
 use std::time::Duration;
 
+use reversecore_jobs::{JobView, Progress, StateView};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Between two notifications: often enough for clients that want one in 5 s,
 /// and not more than one in a second.
 const INTERVAL: Duration = Duration::from_secs(3);
 
+/// What a notification says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) message: String,
+    /// How many seconds the call is likely to take in all.
+    pub(crate) total: Option<f64>,
+}
+
+/// What to say of a call after so long: what its job waits for, or how far it
+/// has got. Progress is counted in seconds, which only grow.
+pub(crate) fn said(tool: &str, elapsed: Duration, job: Option<&JobView>) -> Said {
+    let seconds = elapsed.as_secs();
+    let mut said = Said {
+        message: format!("{tool}: running for {seconds} s"),
+        total: None,
+    };
+    match job.map(|job| &job.state) {
+        Some(StateView::Queued {
+            position,
+            predicted_start,
+            ..
+        }) => {
+            said.message = format!(
+                "{tool}: waiting for its turn, {position} calls before it, expected to start in {:.0} s",
+                predicted_start.as_secs_f64()
+            );
+        }
+        Some(StateView::Running {
+            progress: Some(progress),
+            ran,
+            ..
+        }) => {
+            let Progress { stage, fraction } = progress;
+            said.message = format!("{tool}: {stage} ({seconds} s)");
+            if let Some(fraction) = fraction.filter(|fraction| *fraction > 0.01) {
+                said.message = format!("{tool}: {stage}, {:.0} % ({seconds} s)", fraction * 100.0);
+                let waited = elapsed.saturating_sub(*ran).as_secs_f64();
+                let total = (waited + ran.as_secs_f64() / fraction).ceil();
+                said.total = Some(total.max(elapsed.as_secs_f64().ceil()));
+            }
+        }
+        Some(StateView::Running { .. } | StateView::Ended { .. }) | None => {}
+    }
+    said
+}
+
 /// Runs `work` to its end. Meanwhile calls `notify` every few seconds with the
-/// whole seconds since the start, until a notification fails. A notification
+/// time since the start, until a notification fails. A notification
 /// that can't be sent does not hold the work up.
-pub(crate) async fn while_running<W, F, N>(work: W, mut notify: impl FnMut(u64) -> N) -> F
+pub(crate) async fn while_running<W, F, N>(work: W, mut notify: impl FnMut(Duration) -> N) -> F
 where
     W: Future<Output = F>,
     N: Future<Output = bool>,
@@ -31,7 +78,7 @@ where
         let sent = tokio::select! {
             biased;
             done = &mut work => return done,
-            sent = notify(start.elapsed().as_secs()) => sent,
+            sent = notify(start.elapsed()) => sent,
         };
         if !sent {
             return work.await;
@@ -48,7 +95,7 @@ mod tests {
     async fn notified(work: Duration, answer: bool) -> Vec<u64> {
         let mut seconds = Vec::new();
         while_running(tokio::time::sleep(work), |elapsed| {
-            seconds.push(elapsed);
+            seconds.push(elapsed.as_secs());
             ready(answer)
         })
         .await;

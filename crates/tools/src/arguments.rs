@@ -27,6 +27,17 @@ pub(crate) fn read<P: DeserializeOwned>(arguments: Map<String, Value>) -> Result
     })
 }
 
+/// The same, and the arguments as JSON, in the order of their names: equal for
+/// equal calls.
+pub(crate) fn read_keeping<P: DeserializeOwned>(
+    arguments: Map<String, Value>,
+) -> Result<(P, String), ToolError> {
+    let sorted: std::collections::BTreeMap<&String, &Value> = arguments.iter().collect();
+    // Plain data with string keys.
+    let json = serde_json::to_string(&sorted).unwrap_or_default();
+    Ok((read(arguments)?, json))
+}
+
 /// The error for an argument that was read and is still wrong.
 pub(crate) fn invalid(
     parameter: &str,

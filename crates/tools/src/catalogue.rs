@@ -3,18 +3,22 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use reversecore_jobs::{Ending, Landed, Measured, Used};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::envelope::{Envelope, Metadata};
+use crate::envelope::{Coverage, Envelope, Metadata};
 use crate::error::{ErrorCode, ToolError};
+use crate::schedule::{Caller, Key, Mode, refusal};
 use crate::services::Services;
 use crate::telemetry::InFlight;
-use crate::tool::{Answer, Call, Record, Report, Tool};
+use crate::tool::{Call, Facts, Record, Report, Tool};
+use crate::workspace::Target;
 use crate::{arguments, schema, tools};
 
 /// All tools, in a fixed order. Cheap to clone.
@@ -79,6 +83,7 @@ impl Catalogue {
             .iter()
             .map(|tool| tool.descriptor(services.default_timeout))
             .collect();
+        services.telemetry.watch(&services.schedule.scheduler);
         services
             .telemetry
             .expect_tools(descriptors.iter().map(|descriptor| descriptor.name));
@@ -103,17 +108,18 @@ impl Catalogue {
 
     /// Calls a tool; `None` when there is none of this name.
     ///
-    /// Dropping the future ends the call and what it runs; it is then counted
-    /// as cancelled.
+    /// Dropping the future ends the call; what it runs is cancelled, unless the
+    /// same is wanted by another call. It is then counted as cancelled.
     pub async fn call(
         &self,
         name: &str,
         arguments: Map<String, Value>,
+        caller: &Caller,
         cancel: &CancellationToken,
     ) -> Option<Reply> {
         let inner = &*self.inner;
         let tool = inner.tools.iter().find(|tool| tool.answers_to(name))?;
-        Some(tool.call(&inner.services, arguments, cancel).await)
+        Some(tool.call(&inner.services, arguments, caller, cancel).await)
     }
 }
 
@@ -124,8 +130,9 @@ pub(crate) trait Erased: Send + Sync {
     fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor;
     fn call<'a>(
         &'a self,
-        services: &'a Services,
+        services: &'a Arc<Services>,
         arguments: Map<String, Value>,
+        caller: &'a Caller,
         cancel: &'a CancellationToken,
     ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 }
@@ -152,7 +159,7 @@ impl<T: Tool> Erased for T {
             description: T::DESCRIPTION,
             input_schema: schema::of::<T::Params>(default_timeout),
             annotations: Annotations {
-                read_only: true,
+                read_only: T::READ_ONLY,
                 destructive: false,
                 idempotent: T::IDEMPOTENT,
                 open_world: false,
@@ -162,85 +169,296 @@ impl<T: Tool> Erased for T {
 
     fn call<'a>(
         &'a self,
-        services: &'a Services,
+        services: &'a Arc<Services>,
         arguments: Map<String, Value>,
+        caller: &'a Caller,
         cancel: &'a CancellationToken,
     ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-        Box::pin(call(self, services, arguments, cancel))
+        Box::pin(call(*self, services, arguments, caller, cancel))
     }
 }
 
+/// A call that has ended; shared by all that made the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    outcome: Result<Success, ToolError>,
+    facts: Facts,
+    queued: Duration,
+    ran: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct Success {
+    json: String,
+    text: String,
+    coverage: Coverage,
+}
+
 async fn call<T: Tool>(
-    tool: &T,
-    services: &Services,
+    tool: T,
+    services: &Arc<Services>,
     arguments: Map<String, Value>,
+    caller: &Caller,
     cancel: &CancellationToken,
 ) -> Reply {
+    let record = Record::default();
+    let mut in_flight = services.telemetry.begin(T::NAME, &record);
+    let done = match arguments::read_keeping::<T::Params>(arguments) {
+        Ok((params, arguments)) => {
+            let asked = Asked {
+                tool,
+                params,
+                arguments,
+            };
+            if T::QUEUED {
+                as_job(asked, services, caller, cancel).await
+            } else {
+                Arc::new(at_once(asked, services, caller, cancel).await)
+            }
+        }
+        Err(error) => Arc::new(Done::failed(error)),
+    };
+    let Done {
+        outcome,
+        facts,
+        queued,
+        ran,
+    } = Arc::unwrap_or_clone(done);
+    record.replace(facts);
+    in_flight.took(queued, ran);
+    match outcome {
+        Ok(Success {
+            json,
+            text,
+            coverage,
+        }) => {
+            in_flight.succeeded(coverage);
+            Reply {
+                is_error: false,
+                json,
+                text,
+            }
+        }
+        Err(error) => failure(
+            error,
+            metadata::<T>(&record.facts(), queued, ran),
+            in_flight,
+        ),
+    }
+}
+
+/// A call, its arguments read.
+struct Asked<T: Tool> {
+    tool: T,
+    params: T::Params,
+    /// As JSON.
+    arguments: String,
+}
+
+impl Done {
+    fn failed(error: ToolError) -> Self {
+        Self {
+            outcome: Err(error),
+            facts: Facts::default(),
+            queued: Duration::ZERO,
+            ran: Duration::ZERO,
+        }
+    }
+}
+
+/// A tool that answers from memory.
+async fn at_once<T: Tool>(
+    asked: Asked<T>,
+    services: &Services,
+    caller: &Caller,
+    cancel: &CancellationToken,
+) -> Done {
     let record = Record::default();
     let call = Call {
         services,
         cancel,
+        caller,
         record: &record,
+        job: None,
+        opened: Mutex::default(),
     };
-    let mut in_flight = services.telemetry.begin(T::NAME, &record);
-    let result = answer(tool, &call, arguments, &mut in_flight).await;
-    let facts = record.facts();
-    let mut metadata = Metadata {
-        tool: T::NAME.into(),
-        engine: facts.engine,
-        sha256: facts.sha256,
-        elapsed_ms: milliseconds(in_flight.elapsed()),
-        queue_ms: milliseconds(in_flight.queued()),
-        ..Metadata::default()
-    };
-    match result {
-        Ok(answer) => {
-            let (report, known) = answer.into_parts();
-            metadata.engine = known.engine.or(metadata.engine);
-            metadata.coverage = known.coverage;
-            metadata.truncated = known.truncated;
-            metadata.total = known.total;
-            metadata.next_cursor = known.next_cursor;
-            metadata.warnings = known.warnings;
-            metadata.warnings.extend(facts.warnings);
-            match success(report, metadata.clone()) {
-                Ok(reply) => {
-                    in_flight.succeeded(metadata.coverage);
-                    reply
-                }
-                Err(error) => failure(error, metadata, in_flight),
+    finish(asked.tool, asked.params, &call, Duration::ZERO).await
+}
+
+/// A call that becomes a job, or waits for one that is the same.
+async fn as_job<T: Tool>(
+    asked: Asked<T>,
+    services: &Arc<Services>,
+    caller: &Caller,
+    cancel: &CancellationToken,
+) -> Arc<Done> {
+    let file = T::workload(&asked.params).file.map(ToOwned::to_owned);
+    let opened = match file {
+        Some(path) => match services.workspace.target("file_path", &path, cancel).await {
+            Ok(target) => Some((path, target)),
+            Err(error) => {
+                let mut done = Done::failed(error);
+                done.facts.file = Some(crate::text::quoted(&path));
+                return Arc::new(done);
             }
+        },
+        None => None,
+    };
+    let key = opened
+        .as_ref()
+        .filter(|_| T::IDEMPOTENT)
+        .map(|(_, target)| Key {
+            tool: T::NAME,
+            arguments: asked.arguments.clone(),
+            file: target.identity(),
+        });
+    let schedule = &services.schedule;
+    let (mode, shared, caller) = (schedule.mode, Arc::clone(services), caller.clone());
+    let work = move |stop: CancellationToken| {
+        on_the_right_thread(mode, job(asked, shared, opened, caller, stop))
+    };
+    let Some(key) = key else {
+        return Arc::new(work(cancel.child_token()).await);
+    };
+    let landed = schedule
+        .flights
+        .join(key, |stop| async move { Arc::new(work(stop).await) });
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Arc::new(Done::failed(ToolError::cancelled())),
+        landed = landed => match landed {
+            Landed::Own(done) | Landed::Shared(done) => done,
+            Landed::Lost => Arc::new(Done::failed(ToolError::new(
+                ErrorCode::Internal,
+                "the call failed unexpectedly",
+                "Call again; if it persists, the server's log has the reason.",
+            ))),
+        },
+    }
+}
+
+/// In the sync mode the work blocks a thread of its own.
+async fn on_the_right_thread(mode: Mode, job: impl Future<Output = Done> + Send + 'static) -> Done {
+    match mode {
+        Mode::Async => job.await,
+        Mode::Sync => {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(job))
+                .await
+                .unwrap_or_else(|error| {
+                    Done::failed(
+                        ToolError::new(
+                            ErrorCode::Internal,
+                            "the call failed unexpectedly",
+                            "Call again; if it persists, the server's log has the reason.",
+                        )
+                        .log_detail(error),
+                    )
+                })
         }
-        Err(error) => failure(error, metadata, in_flight),
     }
 }
 
-async fn answer<T: Tool>(
-    tool: &T,
-    call: &Call<'_>,
-    arguments: Map<String, Value>,
-    in_flight: &mut InFlight<'_>,
-) -> Result<Answer<T::Report>, ToolError> {
-    let params = arguments::read::<T::Params>(arguments)?;
-    if !T::QUEUED {
-        return tool.run(call, params).await;
+/// Waits for its turn, works, and gives its share back.
+async fn job<T: Tool>(
+    asked: Asked<T>,
+    services: Arc<Services>,
+    opened: Option<(String, Target)>,
+    caller: Caller,
+    cancel: CancellationToken,
+) -> Done {
+    let schedule = &services.schedule;
+    let workload = T::workload(&asked.params);
+    let engine = workload.engine;
+    let size = opened.as_ref().map_or(0, |(_, target)| target.size());
+    let spec = schedule.spec(T::NAME, &workload, size, &caller);
+    let admitted = schedule
+        .scheduler
+        .admit_noting(spec, &cancel, |id| caller.became(id));
+    let running = match admitted.await {
+        Ok(running) => running,
+        Err(refused) => {
+            let mut done = Done::failed(refusal(&refused));
+            done.facts.file = opened.map(|(path, _)| crate::text::quoted(&path));
+            return done;
+        }
+    };
+    let record = Record::default();
+    let call = Call {
+        services: &services,
+        cancel: &cancel,
+        caller: &caller,
+        record: &record,
+        job: Some(&running),
+        opened: Mutex::new(opened),
+    };
+    let done = finish(asked.tool, asked.params, &call, running.waited()).await;
+    let measured = Measured {
+        cpu: done.facts.cpu,
+        wall: done.ran,
+        memory: done.facts.peak_rss,
+    };
+    let ending = match &done.outcome {
+        Ok(_) => Ending::Succeeded,
+        Err(error) if error.code == ErrorCode::Cancelled => Ending::Cancelled,
+        Err(error) if error.code == ErrorCode::Timeout => Ending::TimedOut,
+        Err(_) => Ending::Failed,
+    };
+    if ending == Ending::Succeeded {
+        schedule.learn(engine, size, measured);
     }
-    let waiting = call.services.telemetry.waiting();
-    let slot = call.services.admission.enter(call.cancel).await;
-    drop(waiting);
-    in_flight.starts(Instant::now());
-    let slot = slot?;
-    if call.cancel.is_cancelled() {
-        return Err(ToolError::cancelled());
-    }
-    let answer = tool.run(call, params).await;
-    drop(slot);
-    answer
+    let used = Used {
+        cpu: measured.cpu,
+        memory: measured.memory,
+    };
+    running.end(ending, used);
+    done
 }
 
-fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError> {
-    let text = success_text(&report, &metadata);
-    let json = success_json(&report, &metadata).map_err(|error| {
+/// Has the tool work, and writes its answer.
+async fn finish<T: Tool>(tool: T, params: T::Params, call: &Call<'_>, queued: Duration) -> Done {
+    let started = Instant::now();
+    let result = if call.cancel.is_cancelled() {
+        Err(ToolError::cancelled())
+    } else {
+        tool.run(call, params).await
+    };
+    let ran = started.elapsed();
+    let facts = call.record.facts();
+    let outcome = result.and_then(|answer| {
+        let (report, known) = answer.into_parts();
+        let mut metadata = metadata::<T>(&facts, queued, ran);
+        metadata.engine = known.engine.or(metadata.engine);
+        metadata.coverage = known.coverage;
+        metadata.truncated = known.truncated;
+        metadata.total = known.total;
+        metadata.next_cursor = known.next_cursor;
+        metadata.warnings = known.warnings;
+        metadata.warnings.extend(facts.warnings.iter().cloned());
+        success(&report, &metadata)
+    });
+    Done {
+        outcome,
+        facts,
+        queued,
+        ran,
+    }
+}
+
+fn metadata<T: Tool>(facts: &Facts, queued: Duration, ran: Duration) -> Metadata {
+    Metadata {
+        tool: T::NAME.into(),
+        engine: facts.engine.clone(),
+        sha256: facts.sha256.clone(),
+        elapsed_ms: milliseconds(ran),
+        queue_ms: milliseconds(queued),
+        ..Metadata::default()
+    }
+}
+
+fn success<R: Report>(report: &R, metadata: &Metadata) -> Result<Success, ToolError> {
+    let text = success_text(report, metadata);
+    let json = success_json(report, metadata).map_err(|error| {
         ToolError::new(
             ErrorCode::Internal,
             "the report could not be written as JSON",
@@ -248,10 +466,10 @@ fn success<R: Report>(report: R, metadata: Metadata) -> Result<Reply, ToolError>
         )
         .log_detail(error)
     })?;
-    Ok(Reply {
-        is_error: false,
+    Ok(Success {
         json,
         text,
+        coverage: metadata.coverage,
     })
 }
 

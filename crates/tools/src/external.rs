@@ -42,6 +42,7 @@ impl<'a> Call<'a> {
         };
         self.record
             .note(|facts| facts.engine = Some(located.engine.clone()));
+        self.progress(&format!("running `{}`", program.name()), None);
         Ok(Analysis {
             program,
             located,
@@ -73,6 +74,7 @@ impl<'a> Call<'a> {
         self.record.note(|facts| {
             facts.bytes_out = facts.bytes_out.saturating_add(usage.bytes_out);
             facts.peak_rss = facts.peak_rss.max(usage.peak_rss);
+            facts.cpu += usage.user + usage.system;
             if leftovers.any() {
                 let names: Vec<_> = leftovers.names.iter().map(|name| escaped(name)).collect();
                 facts.warnings.push(format!(

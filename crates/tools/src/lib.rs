@@ -4,9 +4,9 @@
 //! ```text
 //! server ── Catalogue::call(name, arguments)
 //!             parse and check the arguments      arguments, bounded
-//!             wait for a slot                    admission
+//!             open the file beneath a root       workspace
+//!             become a job, wait for its turn    schedule ── jobs
 //!             run the tool                       tools::<name>
-//!               open the file beneath a root     workspace
 //!               have a worker examine it         embedded ── exec, analysis
 //!                or run the external program      external ── exec
 //!               put the answer into its report   tools::<name>
@@ -17,12 +17,12 @@
 //! This crate knows neither MCP nor HTTP, reads no environment, and starts no
 //! process except through the crate `exec`.
 
-mod admission;
 mod arguments;
 mod catalogue;
 mod embedded;
 mod external;
 mod programs;
+mod schedule;
 mod schema;
 mod services;
 mod telemetry;
@@ -35,10 +35,10 @@ pub mod bounded;
 pub mod envelope;
 pub mod error;
 
-pub use admission::{Admission, Admitted};
 pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
 pub use embedded::worker::main as worker_main;
 pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
+pub use schedule::{Caller, Mode, Schedule, ScheduleSettings, Workload};
 pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};
 pub use tool::{Answer, Call, Report, Tool};

@@ -2,9 +2,9 @@
 
 use reversecore_exec::{Engine, Limits, WorkerPool};
 
-use crate::admission::Admission;
 use crate::bounded::TimeoutSeconds;
 use crate::programs::Programs;
+use crate::schedule::Schedule;
 use crate::telemetry::Telemetry;
 use crate::tools::radare2::policy::PolicyMode;
 use crate::tools::yara::configured::ConfiguredRules;
@@ -23,8 +23,8 @@ pub struct Services {
     pub programs: Programs,
     /// Counts and logs calls.
     pub telemetry: Telemetry,
-    /// Bounds the calls in progress.
-    pub admission: Admission,
+    /// Decides when calls run.
+    pub schedule: Schedule,
     /// What one run of an external program may use; its time is the call's.
     pub limits: Limits,
     /// When the server was started.

@@ -17,24 +17,24 @@ use tokio_util::sync::CancellationToken;
 
 /// A job that will arrive.
 #[derive(Debug, Clone)]
-pub struct Planned {
-    pub at: Duration,
-    pub lane: Lane,
-    pub client: Client,
-    pub length: Duration,
-    pub cost: Cost,
+pub(crate) struct Planned {
+    pub(crate) at: Duration,
+    pub(crate) lane: Lane,
+    pub(crate) client: Client,
+    pub(crate) length: Duration,
+    pub(crate) cost: Cost,
     /// The caller stops waiting for a start after this.
-    pub gives_up: Option<Duration>,
+    pub(crate) gives_up: Option<Duration>,
 }
 
 /// What became of a job.
 #[derive(Debug, Clone, Default)]
-pub struct Fate {
-    pub ends: u32,
-    pub waited: Option<Duration>,
-    pub started: Option<Duration>,
+pub(crate) struct Fate {
+    pub(crate) ends: u32,
+    pub(crate) waited: Option<Duration>,
+    pub(crate) started: Option<Duration>,
     /// Jobs that ran when it was started.
-    pub beside: Option<usize>,
+    pub(crate) beside: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -47,14 +47,14 @@ struct Log {
 
 /// What happened.
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     fates: Vec<Fate>,
     log: Log,
 }
 
 impl Machine {
     /// Runs all jobs to their ends.
-    pub async fn run(config: SchedulerConfig, jobs: Vec<Planned>) -> Self {
+    pub(crate) async fn run(config: SchedulerConfig, jobs: Vec<Planned>) -> Self {
         let scheduler = Scheduler::start(config);
         let start = Instant::now();
         let log = Arc::new(Mutex::new(Log::default()));
@@ -79,12 +79,12 @@ impl Machine {
         Self { fates, log }
     }
 
-    pub fn fates(&self) -> &[Fate] {
+    pub(crate) fn fates(&self) -> &[Fate] {
         &self.fates
     }
 
     /// More than one job never used more than there is.
-    pub fn never_exceeded(&self, capacity: &Capacity) {
+    pub(crate) fn never_exceeded(&self, capacity: &Capacity) {
         for (jobs, unreserved, memory, subprocesses) in &self.log.most {
             if *jobs > 1 {
                 assert!(*jobs <= capacity.slots);
@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// There was never nothing running while something waited.
-    pub fn never_idled(&self) {
+    pub(crate) fn never_idled(&self) {
         for (moment, waiting) in &self.log.idle_moments {
             assert_eq!(*waiting, 0, "idle at {moment:?}");
         }

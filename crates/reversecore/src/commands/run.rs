@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use reversecore_exec::Engine;
+use reversecore_jobs::Client;
 use reversecore_server::config::{Config, Loaded};
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::envelope::{Envelope, Metadata};
 use reversecore_tools::error::{ErrorCode, ToolError};
-use reversecore_tools::{Catalogue, Descriptor, Reply, Services};
+use reversecore_tools::{Caller, Catalogue, Descriptor, Reply, Services};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +123,8 @@ async fn call(
 ) -> anyhow::Result<Reply> {
     let catalogue = Catalogue::new(services);
     let cancel = CancellationToken::new();
-    let answer = catalogue.call(tool, arguments, &cancel);
+    let caller = Caller::new(Client::new("cli"));
+    let answer = catalogue.call(tool, arguments, &caller, &cancel);
     tokio::pin!(answer);
     let reply = tokio::select! {
         reply = &mut answer => reply,

@@ -20,6 +20,8 @@ const MAX_WORKERS: usize = 8;
 const MAX_BLOCKING: usize = 32;
 /// A read of a terminal or file as stdin can't be taken back; it is left behind.
 const LEAVE_BEHIND: Duration = Duration::from_millis(500);
+/// How long cancelled jobs may take to clean up.
+const LAST_JOBS: Duration = Duration::from_secs(4);
 
 pub(super) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let Loaded { config, notes } = settings::for_serve(options)?;
@@ -35,16 +37,26 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let services = assemble::services(config, assemble::engine(config)?)?;
-    let handler = Handler::new(Arc::new(Catalogue::new(services)));
+    let handler = Handler::new(Arc::new(Catalogue::new(Arc::clone(&services))));
     let shutdown = Shutdown::new();
-    tokio::select! {
+    let served = tokio::select! {
         served = reversecore_server::serve(handler, &config.server, shutdown.clone()) => {
-            Ok(served?)
+            served.map_err(anyhow::Error::from)
         }
         failed = signals::on_each(|| shutdown.request()) => {
             failed.context("failed to listen for signals")
         }
+    };
+    // What still runs has nobody left to answer to.
+    let scheduler = &services.schedule.scheduler;
+    scheduler.close();
+    scheduler.cancel_all();
+    let idle = tokio::time::timeout(LAST_JOBS, scheduler.idle());
+    if idle.await.is_err() {
+        tracing::warn!("jobs did not end in time after they were cancelled");
     }
+    services.schedule.save();
+    served
 }
 
 fn runtime() -> std::io::Result<Runtime> {

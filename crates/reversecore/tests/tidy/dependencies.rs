@@ -11,13 +11,14 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 6] = [
-    ("reversecore", &["exec", "server", "tools"]),
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("reversecore", &["exec", "jobs", "server", "tools"]),
     ("reversecore-analysis", &[]),
     ("reversecore-exec", &[]),
-    ("reversecore-server", &["exec", "tools"]),
+    ("reversecore-jobs", &[]),
+    ("reversecore-server", &["exec", "jobs", "tools"]),
     ("reversecore-testkit", &[]),
-    ("reversecore-tools", &["analysis", "exec"]),
+    ("reversecore-tools", &["analysis", "exec", "jobs"]),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may

@@ -17,11 +17,13 @@ enum Kind {
     Text,
     Integer,
     PathList,
+    /// A truth value: whether calls run at the same time.
+    AsyncSwitch,
     /// Accepted, without effect so far.
     Ignored,
 }
 
-const VARIABLES: [(&str, &str, Kind); 9] = [
+const VARIABLES: [(&str, &str, Kind); 10] = [
     ("MCP_TRANSPORT", "server.transport", Kind::Text),
     ("REVERSECORE_WORKSPACE", "workspace.path", Kind::Text),
     (
@@ -38,7 +40,12 @@ const VARIABLES: [(&str, &str, Kind); 9] = [
         Kind::Integer,
     ),
     ("RATE_LIMIT", "", Kind::Ignored),
-    ("ENABLE_ASYNC_EXECUTION", "", Kind::Ignored),
+    (
+        "ENABLE_ASYNC_EXECUTION",
+        "execution.mode",
+        Kind::AsyncSwitch,
+    ),
+    ("REVERSECORE_DATA_DIR", "data.dir", Kind::Text),
 ];
 
 /// What the environment says.
@@ -85,11 +92,13 @@ pub(super) fn read(pairs: Vec<(OsString, OsString)>) -> Result<Environment, Conf
                 Kind::Ignored => found
                     .notes
                     .push(format!("the variable {variable} has no effect yet")),
-                Kind::Text | Kind::Integer | Kind::PathList => found.settings.push(Setting {
-                    variable,
-                    key,
-                    value: kind.value(text),
-                }),
+                Kind::Text | Kind::Integer | Kind::PathList | Kind::AsyncSwitch => {
+                    found.settings.push(Setting {
+                        variable,
+                        key,
+                        value: kind.value(text),
+                    })
+                }
             }
         } else if name.starts_with(PREFIX) {
             return Err(ConfigError::UnknownVariable {
@@ -114,6 +123,15 @@ impl Kind {
                     .map(|part| Value::String(part.to_owned()))
                     .collect(),
             ),
+            Self::AsyncSwitch => {
+                let mode = match text.to_ascii_lowercase().as_str() {
+                    "true" | "1" | "yes" | "on" => "async",
+                    "false" | "0" | "no" | "off" => "sync",
+                    // Refused with the key named.
+                    _ => text,
+                };
+                Value::String(mode.to_owned())
+            }
             Self::Text | Self::Ignored => Value::String(text.to_owned()),
         }
     }

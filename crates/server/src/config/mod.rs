@@ -24,7 +24,9 @@ use reversecore_tools::bounded::{Bounded, TimeoutSeconds};
 use serde::Deserialize;
 
 pub use error::ConfigError;
-pub use values::{ApiKey, ListenAddress, LogFormat, LogLevel, Transport};
+pub use values::{
+    ApiKey, Concurrency, ExecutionMode, ListenAddress, LogFormat, LogLevel, Transport,
+};
 
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -47,6 +49,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     /// Where the external programs are.
     pub tools: ToolsConfig,
+    /// What is kept between runs.
+    pub data: DataConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -94,6 +98,12 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExecutionConfig {
+    /// Many calls at one time, or one after the other.
+    pub mode: ExecutionMode,
+    /// Whether the number of calls at one time follows the machine's pressure.
+    pub concurrency: Concurrency,
+    /// Seconds that a call may wait for its turn.
+    pub longest_wait_seconds: Bounded<1, 86_400>,
     /// Tool calls in progress at one time.
     pub max_concurrent_requests: Bounded<1, 1024>,
     /// Tool calls that may wait.
@@ -179,6 +189,14 @@ pub struct ProgramConfig {
     /// Its absolute path; `None` to look it up in `PATH`.
     #[serde(deserialize_with = "values::absolute_path")]
     pub program: Option<PathBuf>,
+}
+
+/// What is kept between runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where; `None` for the user's own data directory.
+    pub dir: Option<PathBuf>,
 }
 
 /// What is logged, and how.

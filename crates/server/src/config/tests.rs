@@ -256,19 +256,30 @@ fn the_key_stands_in_no_message_and_no_debug_form() {
 fn variables_of_later_versions_are_noted_and_empty_ones_ignored() {
     let loaded = load(environment(&[
         ("RATE_LIMIT", "60"),
-        ("ENABLE_ASYNC_EXECUTION", "true"),
         ("MCP_API_KEY", ""),
         ("PATH", "/bin"),
     ]))
     .unwrap();
     assert_eq!(loaded.config.server.api_key, None);
-    assert_eq!(
-        loaded.notes,
-        [
-            "the variable RATE_LIMIT has no effect yet",
-            "the variable ENABLE_ASYNC_EXECUTION has no effect yet"
-        ]
-    );
+    assert_eq!(loaded.notes, ["the variable RATE_LIMIT has no effect yet"]);
+}
+
+#[test]
+fn the_switch_for_async_execution_keeps_its_words() {
+    let mode = |value| {
+        load(environment(&[("ENABLE_ASYNC_EXECUTION", value)]))
+            .map(|loaded| loaded.config.execution.mode)
+    };
+    for (value, expected) in [
+        ("true", ExecutionMode::Async),
+        ("1", ExecutionMode::Async),
+        ("False", ExecutionMode::Sync),
+        ("off", ExecutionMode::Sync),
+    ] {
+        assert_eq!(mode(value).unwrap(), expected, "{value}");
+    }
+    let error = mode("perhaps").unwrap_err().to_string();
+    assert!(error.contains("ENABLE_ASYNC_EXECUTION"), "{error}");
 }
 
 #[test]

@@ -20,6 +20,26 @@ pub enum Transport {
     Http,
 }
 
+/// How calls are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutionMode {
+    /// As many at one time as there is room for.
+    Async,
+    /// One at a time, in order.
+    Sync,
+}
+
+/// How many calls are in progress at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Concurrency {
+    /// As configured.
+    Static,
+    /// Fewer under pressure, as many as configured when there is none.
+    Auto,
+}
+
 /// The least severe level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

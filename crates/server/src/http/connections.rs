@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -26,6 +26,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take to reach their clients once calls are cancelled.
 const FLUSH_GRACE: Duration = Duration::from_secs(1);
 
+/// Which connection a request came on; in the extensions of each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionNumber(pub(crate) u64);
+
 /// Serves connections until `closing` fires, then until the open ones have
 /// ended. These end after the request they are at; once `stop` has fired, they
 /// have a bounded time left.
@@ -38,12 +42,15 @@ pub(super) async fn serve(
 ) {
     let slots = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
+    let mut number = 0;
     loop {
         tokio::select! {
             () = closing.cancelled() => break,
             Some(_) = connections.join_next() => {}
             (stream, slot) = accept(&listener, &slots) => {
-                connections.spawn(connection(stream, router.clone(), closing.clone(), slot));
+                number += 1;
+                let router = router.clone().layer(Extension(ConnectionNumber(number)));
+                connections.spawn(connection(stream, router, closing.clone(), slot));
             }
         }
     }

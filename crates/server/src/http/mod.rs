@@ -11,6 +11,7 @@
 //! machine, put a proxy that speaks TLS in front.
 
 mod connections;
+pub(crate) use connections::ConnectionNumber;
 mod guard;
 mod health;
 mod mcp;

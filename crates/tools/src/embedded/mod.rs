@@ -18,9 +18,10 @@ pub(crate) mod worker;
 use std::time::Duration;
 
 use regex::Regex;
-use reversecore_exec::worker::{Crash, Job, PoolError, WorkOutcome};
+use reversecore_exec::worker::{Crash, Job, PoolError, Work as Done, WorkOutcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::envelope::Coverage;
@@ -38,6 +39,8 @@ pub(crate) const ENGINE: &str = concat!("embedded ", env!("CARGO_PKG_VERSION"));
 const LARGEST_REPLY: usize = 120 << 20;
 /// A hostile worker's word for how many stages there were is not taken.
 const MOST_STOPS: usize = 8;
+/// A file of fewer bytes is not watched.
+const WORTH_WATCHING: u64 = 8 << 20;
 /// What is left for the server of the time of a call.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -121,15 +124,11 @@ impl Call<'_> {
             max_reply: LARGEST_REPLY,
             ..Job::new(payload)
         };
-        let done = self
-            .services
-            .workers
-            .run(job, self.cancel)
-            .await
-            .map_err(pool_error)?;
+        let done = self.run_watched(job, target.size()).await?;
         self.record.note(|facts| {
             facts.bytes_out = facts.bytes_out.saturating_add(done.usage.bytes_out);
             facts.peak_rss = facts.peak_rss.max(done.usage.peak_rss);
+            facts.cpu += done.usage.user + done.usage.system;
         });
         match done.outcome {
             WorkOutcome::Done(bytes) => {
@@ -160,6 +159,30 @@ impl Call<'_> {
                 "Ask for less: a smaller `limit`, or a narrower `pattern`.",
             )),
             WorkOutcome::Misbehaved(what) => Err(misbehaved(what)),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Has a worker do the job, and passes on how far it gets.
+    async fn run_watched(&self, mut job: Job, size: u64) -> Result<Done, ToolError> {
+        let workers = &self.services.workers;
+        // A small file is done before anything could be said of it.
+        if size < WORTH_WATCHING || self.job.is_none() {
+            return workers.run(job, self.cancel).await.map_err(pool_error);
+        }
+        let (said, mut progress) = mpsc::channel(16);
+        job.progress = Some(said);
+        let running = workers.run(job, self.cancel);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut running => return done.map_err(pool_error),
+                Some(said) = progress.recv() => {
+                    self.progress(&escaped(&said.message), said.fraction);
+                }
+            }
         }
     }
 }

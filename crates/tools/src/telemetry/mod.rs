@@ -5,12 +5,14 @@
 //! A call that is dropped before its end is counted as cancelled.
 
 mod figures;
+mod jobs;
 mod prometheus;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reversecore_jobs::Scheduler;
 use tokio::time::Instant;
 
 pub use figures::ToolMetrics;
@@ -68,21 +70,20 @@ impl Telemetry {
 
     /// A call begins.
     pub(crate) fn begin<'a>(&'a self, tool: &'static str, record: &'a Record) -> InFlight<'a> {
-        let begun = Instant::now();
         InFlight {
             telemetry: self,
             tool,
             record,
-            begun,
-            started: begun,
+            begun: Instant::now(),
+            took: None,
             ended: false,
             _gauge: self.inner.families.in_flight(),
         }
     }
 
-    /// A call waits for as long as this is held.
-    pub(crate) fn waiting(&self) -> GaugeGuard {
-        self.inner.families.waiting()
+    /// Reports the scheduler's counts too.
+    pub(crate) fn watch(&self, scheduler: &Scheduler) {
+        self.inner.families.watch(scheduler);
     }
 
     fn tools(&self) -> MutexGuard<'_, BTreeMap<&'static str, Figures>> {
@@ -100,25 +101,15 @@ pub(crate) struct InFlight<'a> {
     tool: &'static str,
     record: &'a Record,
     begun: Instant,
-    started: Instant,
+    took: Option<(Duration, Duration)>,
     ended: bool,
     _gauge: GaugeGuard,
 }
 
 impl InFlight<'_> {
-    /// The call's turn has come.
-    pub(crate) fn starts(&mut self, now: Instant) {
-        self.started = now;
-    }
-
-    /// Since its turn came.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// How long it waited for its turn.
-    pub(crate) fn queued(&self) -> Duration {
-        self.started.duration_since(self.begun)
+    /// How long the call waited for its turn, and how long it then took.
+    pub(crate) fn took(&mut self, queued: Duration, ran: Duration) {
+        self.took = Some((queued, ran));
     }
 
     /// The call has an answer. One that ran out of time with a part of the
@@ -148,7 +139,8 @@ impl InFlight<'_> {
 
     fn end(&mut self, outcome: &'static str, code: Option<ErrorCode>, error: Option<&ToolError>) {
         self.ended = true;
-        let (elapsed, queued) = (self.elapsed(), self.queued());
+        // One that was dropped may never have had its turn.
+        let (queued, elapsed) = self.took.unwrap_or((Duration::ZERO, self.begun.elapsed()));
         self.telemetry
             .tools()
             .entry(self.tool)
@@ -172,6 +164,7 @@ impl InFlight<'_> {
             queue_ms = queued.as_secs_f64() * 1e3,
             bytes_out = facts.bytes_out,
             peak_rss = facts.peak_rss,
+            cpu_ms = facts.cpu.as_secs_f64() * 1e3,
             "tool call ended"
         );
     }

@@ -1,6 +1,7 @@
 //! The families that Prometheus reads. Label values come from closed sets: the
 //! names of the tools and the error codes.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use reversecore_jobs::Scheduler;
+
+use super::jobs::Jobs;
 use crate::error::ErrorCode;
 
 /// Seconds: from an answer out of memory to the longest timeout.
@@ -39,7 +43,7 @@ pub(super) struct Families {
     duration: Family<OfTool, Histogram, fn() -> Histogram>,
     queued: Family<OfTool, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
-    waiting: Gauge,
+    jobs: Arc<Jobs>,
 }
 
 /// One more in a gauge, for as long as it is held.
@@ -56,7 +60,7 @@ impl Default for Families {
             duration: Family::new_with_constructor(histogram),
             queued: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
-            waiting: Gauge::default(),
+            jobs: Arc::default(),
         };
         families.registered()
     }
@@ -91,11 +95,7 @@ impl Families {
             "Tool calls that have not ended",
             self.in_flight.clone(),
         );
-        registry.register(
-            "tool_calls_waiting",
-            "Tool calls that wait for their turn",
-            self.waiting.clone(),
-        );
+        registry.register_collector(Box::new(Arc::clone(&self.jobs)));
         self
     }
 
@@ -140,8 +140,9 @@ impl Families {
         GaugeGuard::new(&self.in_flight)
     }
 
-    pub(super) fn waiting(&self) -> GaugeGuard {
-        GaugeGuard::new(&self.waiting)
+    pub(super) fn watch(&self, scheduler: &Scheduler) {
+        // The first one stays; a server has no second.
+        self.jobs.scheduler.set(scheduler.clone()).ok();
     }
 }
 

@@ -9,10 +9,12 @@ async fn figures_of_a_known_distribution_are_right() {
     for milliseconds in 1..=100 {
         let record = Record::default();
         let mut call = telemetry.begin("run_file", &record);
-        tokio::time::advance(Duration::from_millis(7)).await;
-        call.starts(Instant::now());
-        tokio::time::advance(Duration::from_millis(milliseconds)).await;
-        assert_eq!(call.queued(), Duration::from_millis(7));
+        let (queued, ran) = (
+            Duration::from_millis(7),
+            Duration::from_millis(milliseconds),
+        );
+        tokio::time::advance(queued + ran).await;
+        call.took(queued, ran);
         call.succeeded(Coverage::Complete);
     }
     let [metrics] = &telemetry.metrics(Some("run_file"))[..] else {
@@ -64,7 +66,6 @@ async fn each_ending_is_counted_once_under_its_code() {
         "reversecore_tool_duration_seconds_count{tool=\"run_yara\"} 4",
         "reversecore_tool_queue_seconds_count{tool=\"run_yara\"} 4",
         "reversecore_tool_calls_in_flight 0",
-        "reversecore_tool_calls_waiting 0",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
@@ -75,14 +76,48 @@ fn gauges_follow_what_is_in_progress() {
     let telemetry = Telemetry::new();
     let record = Record::default();
     let call = telemetry.begin("run_file", &record);
-    let waiting = telemetry.waiting();
-    let text = telemetry.encode();
-    assert!(text.contains("reversecore_tool_calls_in_flight 1"));
-    assert!(text.contains("reversecore_tool_calls_waiting 1"));
-    drop((call, waiting));
     assert!(
         telemetry
             .encode()
-            .contains("reversecore_tool_calls_waiting 0")
+            .contains("reversecore_tool_calls_in_flight 1")
     );
+    drop(call);
+    assert!(
+        telemetry
+            .encode()
+            .contains("reversecore_tool_calls_in_flight 0")
+    );
+}
+
+#[tokio::test]
+async fn the_schedulers_counts_are_read_when_they_are_asked_for() {
+    use reversecore_jobs::{Client, Cost, Ending, JobSpec, Used};
+    use tokio_util::sync::CancellationToken;
+
+    let schedule = crate::schedule::Schedule::start(crate::schedule::ScheduleSettings::default());
+    let telemetry = Telemetry::new();
+    telemetry.watch(&schedule.scheduler);
+    let spec = JobSpec::new("run_file", Client::new("a"), Cost::light());
+    let never = CancellationToken::new();
+    let running = schedule.scheduler.admit(spec, &never).await.unwrap();
+    let text = telemetry.encode();
+    for line in [
+        "reversecore_jobs_running 1",
+        "reversecore_jobs_slots 10",
+        "reversecore_jobs_queued{lane=\"batch\"} 0",
+        "reversecore_jobs_admitted_total{lane=\"normal\"} 1",
+        "reversecore_jobs_pressure -1",
+        "reversecore_jobs_wait_seconds_count{lane=\"normal\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    running.end(Ending::Succeeded, Used::default());
+    let text = telemetry.encode();
+    for line in [
+        "reversecore_jobs_running 0",
+        "reversecore_jobs_ended_total{ending=\"succeeded\"} 1",
+        "reversecore_jobs_prediction_ratio_bucket{le=\"+Inf\",resource=\"wall\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }

@@ -2,6 +2,9 @@
 //! parameter and report types, and the work itself. MCP schemas, CLI flags and
 //! documentation are derived from it; see [`crate::catalogue`].
 
+use std::sync::{Mutex, PoisonError};
+
+use reversecore_jobs::Running;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,19 +12,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::envelope::{Coverage, Metadata};
 use crate::error::ToolError;
+use crate::schedule::{Caller, Workload, estimates};
 use crate::services::Services;
 use crate::workspace::Target;
 
-pub(crate) use record::Record;
+pub(crate) use record::{Facts, Record};
 
 mod record;
 
 /// One tool of the catalogue.
-pub trait Tool: Send + Sync + 'static {
+pub trait Tool: Copy + Send + Sync + 'static {
     /// The arguments. Derive with `#[serde(deny_unknown_fields)]`, give
     /// defaults with `#[serde(default = …)]`, and bounds with
     /// [`crate::bounded::Bounded`].
-    type Params: DeserializeOwned + JsonSchema + Send;
+    type Params: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The answer.
     type Report: Report;
 
@@ -33,10 +37,22 @@ pub trait Tool: Send + Sync + 'static {
     const TITLE: &'static str;
     /// What it does and when to choose it, written for a language model.
     const DESCRIPTION: &'static str;
-    /// Whether calls wait for a slot. Tools that answer from memory don't.
+    /// Whether calls are jobs that wait for their turn. Tools that answer from
+    /// memory are none.
     const QUEUED: bool = true;
+    /// Whether calls change nothing but the server's own state, if that.
+    const READ_ONLY: bool = true;
     /// Whether equal calls give equal answers while the file stays the same.
     const IDEMPOTENT: bool = true;
+
+    /// What a call works with, for the scheduler.
+    fn workload(_params: &Self::Params) -> Workload<'_> {
+        Workload {
+            engine: Self::NAME,
+            file: None,
+            estimate: estimates::NOTHING,
+        }
+    }
 
     /// Does the work.
     ///
@@ -47,6 +63,15 @@ pub trait Tool: Send + Sync + 'static {
         call: &Call<'_>,
         params: Self::Params,
     ) -> impl Future<Output = Result<Answer<Self::Report>, ToolError>> + Send;
+}
+
+impl Call<'_> {
+    /// Says how far the call has got.
+    pub(crate) fn progress(&self, stage: &str, fraction: Option<f64>) {
+        if let Some(job) = self.job {
+            job.progress(stage, fraction);
+        }
+    }
 }
 
 /// The typed answer of a tool.
@@ -71,15 +96,30 @@ pub struct Call<'a> {
     pub services: &'a Services,
     /// Fires when the caller no longer wants the answer.
     pub cancel: &'a CancellationToken,
+    /// Who calls.
+    pub caller: &'a Caller,
     /// What is found out about the call on the way, for its log line and the
     /// metadata of its result, whichever way it ends.
     pub(crate) record: &'a Record,
+    /// The job that the call is; `None` for a tool whose calls are none.
+    pub(crate) job: Option<&'a Running>,
+    /// The file that the call is about, opened before it became a job.
+    pub(crate) opened: Mutex<Option<(String, Target)>>,
 }
 
 impl Call<'_> {
     /// Opens the file that the caller named, and notes it for the log.
     pub(crate) async fn target(&self, file_path: &str) -> Result<Target, ToolError> {
         let shown = crate::text::quoted(file_path);
+        let opened = self
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|(path, _)| path == file_path);
+        if let Some((_, target)) = opened {
+            self.record.note(|facts| facts.file = Some(shown));
+            return Ok(target);
+        }
         self.record.note(|facts| facts.file = Some(shown));
         self.services
             .workspace

@@ -2,6 +2,7 @@
 //! helpers that tools use; read when the call ends, however it ends.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The facts of one call.
 #[derive(Debug, Default)]
@@ -23,14 +24,21 @@ pub(crate) struct Facts {
     pub(crate) warnings: Vec<String>,
     /// Bytes that external programs wrote.
     pub(crate) bytes_out: u64,
-    /// The largest resident set of any external program.
+    /// The largest resident set of any process that worked for it.
     pub(crate) peak_rss: u64,
+    /// CPU time of all processes that worked for it.
+    pub(crate) cpu: Duration,
 }
 
 impl Record {
     /// What is known so far.
     pub(crate) fn facts(&self) -> Facts {
         self.lock().clone()
+    }
+
+    /// Takes what is known of a call from where it was found out.
+    pub(crate) fn replace(&self, facts: Facts) {
+        *self.lock() = facts;
     }
 
     /// Notes something.

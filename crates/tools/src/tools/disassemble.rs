@@ -17,6 +17,7 @@ use crate::embedded::present::Tree;
 use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
+use crate::schedule::{Workload, estimates};
 use crate::text::quoted;
 use crate::tool::{Answer, Call, Tool};
 
@@ -61,7 +62,7 @@ const fn thumb(endian: Endian) -> Architecture {
 }
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DisassembleCode;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -167,6 +168,14 @@ impl Tool for DisassembleCode {
     const ALIASES: &'static [&'static str] = &["disassemble_with_capstone"];
     const TITLE: &'static str = "Disassemble";
     const DESCRIPTION: &'static str = "Disassemble x86, ARM, AArch64, MIPS, PowerPC, RISC-V and more at an `address`, file `offset`, `symbol` or, by default, the entry point. Each instruction with address, bytes, and for branches and calls the target and its symbol; `next` continues. Raw code needs `architecture`.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "disassemble",
+            file: Some(&params.file_path),
+            estimate: estimates::DISASSEMBLE,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

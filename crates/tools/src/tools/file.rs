@@ -14,6 +14,7 @@ use crate::embedded::{Trouble, Work};
 use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
+use crate::schedule::{Workload, estimates};
 use crate::text::escaped;
 use crate::tool::{Answer, Call, Report, Tool};
 
@@ -21,7 +22,7 @@ use crate::tool::{Answer, Call, Report, Tool};
 const KEPT: usize = 64 << 10;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RunFile;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -101,6 +102,19 @@ impl Tool for RunFile {
     const NAME: &'static str = "run_file";
     const TITLE: &'static str = "Identify file type";
     const DESCRIPTION: &'static str = "Identify a file's type from its content: description such as format, architecture, linking and stripped state, plus MIME type and encoding. Fast; the first thing to run on an unknown file.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        let (engine, estimate) = if params.engine.is_embedded() {
+            ("identify", estimates::IDENTIFY)
+        } else {
+            ("file-program", estimates::FILE_PROGRAM)
+        };
+        Workload {
+            engine,
+            file: Some(&params.file_path),
+            estimate,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<FileReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

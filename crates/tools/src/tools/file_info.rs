@@ -12,13 +12,14 @@ use crate::embedded::present::{Tree, outline};
 use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
+use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
 
 /// The name of the stage that takes long.
 pub(crate) const HASHING: &str = "computing hashes and entropy";
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct GetFileInfo;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -111,6 +112,14 @@ impl Tool for GetFileInfo {
     const NAME: &'static str = "get_file_info";
     const TITLE: &'static str = "File identity";
     const DESCRIPTION: &'static str = "What a file is, with evidence: type, MIME type, architecture, linking, compiler, packer and installer hints, packing verdict; MD5, SHA-1, SHA-256, SHA-512, CRC32, ssdeep, TLSH, imphash; entropy and its high regions.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "file-info",
+            file: Some(&params.file_path),
+            estimate: estimates::FILE_INFO,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

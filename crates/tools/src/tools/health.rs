@@ -17,7 +17,7 @@ use crate::tool::{Answer, Call, Report, Tool};
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct GetServerHealth;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -145,14 +145,15 @@ impl Tool for GetServerHealth {
             .collect();
         let well =
             containment.is_some() && programs.iter().all(|program| program.version.is_some());
+        let stats = services.schedule.scheduler.stats();
         Ok(Answer::complete(HealthReport {
             state: if well { State::Ok } else { State::Degraded },
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: services.started.elapsed().as_secs(),
-            running: services.admission.running(),
-            waiting: services.admission.waiting(),
-            max_concurrent: services.admission.max_concurrent(),
-            queue: services.admission.queue(),
+            running: stats.running,
+            waiting: stats.queued.iter().sum(),
+            max_concurrent: stats.slots,
+            queue: services.schedule.scheduler.queue(),
             containment: containment.as_ref().map(Containment::to_string),
             mechanisms: mechanisms.into_iter().map(mechanism).collect(),
             programs,

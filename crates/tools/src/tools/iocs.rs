@@ -10,13 +10,14 @@ use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
+use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
 
 /// Offsets that are listed of one indicator.
 const MOST_OFFSETS: usize = 8;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ExtractIocs;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -83,6 +84,14 @@ impl Tool for ExtractIocs {
     const NAME: &'static str = "extract_iocs";
     const TITLE: &'static str = "Extract indicators";
     const DESCRIPTION: &'static str = "Find indicators of compromise in any file, in ASCII and UTF-16: IP addresses, domains, URLs, e-mail, paths, registry keys, hashes, wallet addresses (checksums verified), CVE ids, user agents, mutexes; defanged forms are refanged. Each with offset and confidence; versions, OIDs and file names are left out and counted.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "iocs",
+            file: Some(&params.file_path),
+            estimate: estimates::IOCS,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

@@ -22,7 +22,7 @@ type Limit = Bounded<1, 1000>;
 const LONGEST_PATTERN: usize = 1024;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ListWorkspace;
 
 #[derive(Debug, Deserialize, JsonSchema)]

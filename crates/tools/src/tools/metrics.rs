@@ -12,7 +12,7 @@ use crate::text::quoted;
 use crate::tool::{Answer, Call, Report, Tool};
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct GetToolMetrics;
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ pub(crate) mod file;
 pub(crate) mod file_info;
 mod health;
 pub(crate) mod iocs;
+mod jobs;
 mod list;
 mod metrics;
 pub(crate) mod parse;
@@ -30,6 +31,9 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(binwalk::RunBinwalk),
         Box::new(yara::RunYara),
         Box::new(radare2::RunRadare2),
+        Box::new(jobs::ListJobs),
+        Box::new(jobs::GetJob),
+        Box::new(jobs::CancelJob),
         Box::new(health::GetServerHealth),
         Box::new(metrics::GetToolMetrics),
     ]

@@ -14,10 +14,11 @@ use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
+use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ParseBinary;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -186,6 +187,14 @@ impl Tool for ParseBinary {
     const ALIASES: &'static [&'static str] = &["parse_binary_with_lief"];
     const TITLE: &'static str = "Parse PE, ELF, Mach-O";
     const DESCRIPTION: &'static str = "Take an executable apart: headers, sections with entropy and permissions, segments, imports, exports, symbols, libraries, TLS callbacks, resources, version info, PDB path, Rich header, signature, overlay, build id, mitigations (NX, PIE, RELRO, canary, CFG). `parts`, `pattern`, `limit` and `skip` narrow the lists; `totals` has their sizes. Damaged files have partial answers with warnings.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "parse",
+            file: Some(&params.file_path),
+            estimate: estimates::PARSE,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         if let Some(pattern) = &params.pattern {

@@ -84,6 +84,11 @@ impl Target {
             .map_err(|refused| refused.into_tool_error("file_path", &self.shown))
     }
 
+    /// What the kernel said of it when it was opened.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Its size when it was opened.
     pub(crate) fn size(&self) -> u64 {
         self.identity.size

@@ -1,7 +1,6 @@
 //! The server under test.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +8,8 @@ use std::time::Duration;
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
 use reversecore_tools::{
-    Admission, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Telemetry, Workspace,
-    WorkspaceSettings,
+    Catalogue, PolicyMode, ProgramSettings, Programs, Schedule, ScheduleSettings, Services,
+    Telemetry, Workspace, WorkspaceSettings,
 };
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -106,7 +105,7 @@ fn services(workspace: &Path) -> Arc<Services> {
             strings: Some("/bin/cat".into()),
             ..ProgramSettings::default()
         }),
-        admission: Admission::new(NonZeroUsize::new(10).unwrap(), 100),
+        schedule: Schedule::start(ScheduleSettings::default()),
         telemetry: Telemetry::default(),
         limits: Limits::default(),
         started: Instant::now(),

@@ -14,11 +14,12 @@ use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::programs::Program;
+use crate::schedule::{Workload, estimates};
 use crate::text::escaped;
 use crate::tool::{Answer, Call, Report, Tool};
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RunBinwalk;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -82,6 +83,19 @@ impl Tool for RunBinwalk {
     const NAME: &'static str = "run_binwalk";
     const TITLE: &'static str = "Scan firmware signatures";
     const DESCRIPTION: &'static str = "Scan a firmware image or any blob for embedded files: archives, file systems, executables, certificates, with offset, size and confidence. Nothing is extracted.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        let (engine, estimate) = if params.engine.is_embedded() {
+            ("carve", estimates::CARVE)
+        } else {
+            ("binwalk-program", estimates::BINWALK_PROGRAM)
+        };
+        Workload {
+            engine,
+            file: Some(&params.file_path),
+            estimate,
+        }
+    }
 
     async fn run(
         &self,

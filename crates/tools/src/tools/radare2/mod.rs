@@ -13,12 +13,13 @@ use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::programs::Program;
+use crate::schedule::{Workload, estimates};
 use crate::text::{diagnostics, escaped_lines, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
 use policy::{PolicyMode, Refusal};
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RunRadare2;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,6 +69,14 @@ impl Tool for RunRadare2 {
     const NAME: &'static str = "run_radare2";
     const TITLE: &'static str = "Run radare2 commands";
     const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Each call starts afresh: put `aaa` first where analysis is needed. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "radare2-program",
+            file: Some(&params.file_path),
+            estimate: estimates::RADARE2_PROGRAM,
+        }
+    }
 
     async fn run(
         &self,

@@ -21,6 +21,7 @@ use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::external::Analysis;
 use crate::programs::Program;
+use crate::schedule::{Workload, estimates};
 use crate::text::quoted;
 use crate::tool::{Answer, Call, Tool};
 use lines::{Line, Lines};
@@ -34,7 +35,7 @@ const LONGEST_PATTERN: usize = 4096;
 const PATTERN_MEMORY: usize = 1 << 20;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RunStrings;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -118,6 +119,19 @@ impl Tool for RunStrings {
     const NAME: &'static str = "run_strings";
     const TITLE: &'static str = "Extract strings";
     const DESCRIPTION: &'static str = "Extract printable strings with their file offsets (hexadecimal in the text). Use `pattern` to look for something (URLs, paths, keys) instead of reading everything; `encoding`=all also finds UTF-16, as in Windows programs, and UTF-8. `metadata.total` counts all strings that match.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        let (engine, estimate) = if params.engine.is_embedded() {
+            ("strings", estimates::STRINGS)
+        } else {
+            ("strings-program", estimates::STRINGS_PROGRAM)
+        };
+        Workload {
+            engine,
+            file: Some(&params.file_path),
+            estimate,
+        }
+    }
 
     async fn run(
         &self,

@@ -14,12 +14,13 @@ use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
+use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::yara::configured::Verdict;
 use summary::Summary;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct TriageFile;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,6 +56,14 @@ impl Tool for TriageFile {
     const NAME: &'static str = "triage";
     const TITLE: &'static str = "Triage a file";
     const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, YARA matches if rules are configured, and what to look at next. One call, at most 4,000 tokens.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload {
+            engine: "triage",
+            file: Some(&params.file_path),
+            estimate: estimates::TRIAGE,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

@@ -24,6 +24,7 @@ use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
+use crate::schedule::{Workload, estimates};
 use crate::text::{diagnostics, escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
 use crate::workspace::{Kind, Refused, Scope, Walk, Workspace};
@@ -43,7 +44,7 @@ const RULES_PATH: &str = "/proc/self/fd/0";
 const MOST_WARNINGS: usize = 10;
 
 /// The tool.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RunYara;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -131,6 +132,19 @@ impl Tool for RunYara {
     const NAME: &'static str = "run_yara";
     const TITLE: &'static str = "Match YARA rules";
     const DESCRIPTION: &'static str = "Match YARA rules against a file: give either `rule_file` (a path in the workspace or a rule directory) or `rules` (the text). Reports each matching rule with namespace, tags, metadata, and the offset, length and data of each matching string. `include` works within these directories.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        let (engine, estimate) = if params.engine.is_embedded() {
+            ("yara", estimates::YARA)
+        } else {
+            ("yara-program", estimates::YARA_PROGRAM)
+        };
+        Workload {
+            engine,
+            file: Some(&params.file_path),
+            estimate,
+        }
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<YaraReport>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);

@@ -1,0 +1,306 @@
+//! `list_jobs`, `get_job` and `cancel_job`: what runs, what waits and for what.
+//!
+//! A client sees and cancels its own jobs; of the others it learns how many there
+//! are. What other agents look at is not its business.
+
+use std::fmt::Write as _;
+
+use reversecore_jobs::{Client, JobId, JobView, Scheduler, StateView, Stats};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Bounded;
+use crate::error::{ErrorCode, ToolError};
+use crate::tool::{Answer, Call, Report, Tool};
+
+/// The tool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListJobs;
+
+/// The tool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GetJob;
+
+/// The tool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CancelJob;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListParams {
+    /// Most jobs that run, that wait, and that have ended.
+    #[serde(default = "twenty")]
+    limit: Bounded<1, 500>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobParams {
+    /// The job's number, from `list_jobs`.
+    job_id: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListReport {
+    /// Those that run, those that wait, and the last that ended.
+    jobs: Vec<JobView>,
+    /// Jobs of all clients.
+    running: usize,
+    slots: usize,
+    waiting: Waiting,
+}
+
+/// Waiting jobs of all clients, by lane.
+#[derive(Debug, Serialize)]
+struct Waiting {
+    interactive: usize,
+    normal: usize,
+    batch: usize,
+}
+
+/// One job.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct JobReport(JobView);
+
+#[derive(Debug, Serialize)]
+pub(super) struct CancelReport {
+    job_id: JobId,
+    /// Whether it was there to be cancelled; one that has ended is not.
+    cancelled: bool,
+}
+
+impl Report for ListReport {
+    fn text(&self) -> String {
+        let Waiting {
+            interactive,
+            normal,
+            batch,
+        } = self.waiting;
+        let mut text = format!(
+            "{} of {} slots in use; waiting: {interactive} interactive, {normal} normal, {batch} batch\n",
+            self.running, self.slots
+        );
+        for job in &self.jobs {
+            text.push_str(&line(job));
+        }
+        text
+    }
+}
+
+impl Report for JobReport {
+    fn text(&self) -> String {
+        line(&self.0)
+    }
+}
+
+impl Report for CancelReport {
+    fn text(&self) -> String {
+        if self.cancelled {
+            format!("job {} is being cancelled\n", self.job_id)
+        } else {
+            format!("job {} has ended already\n", self.job_id)
+        }
+    }
+}
+
+/// A job in one line.
+fn line(job: &JobView) -> String {
+    let mut text = format!("{} {} ({})", job.id, job.tool, job.lane.name());
+    // Writing to a String can't fail.
+    if let Some(subject) = &job.subject {
+        write!(text, " on {subject}").ok();
+    }
+    match &job.state {
+        StateView::Queued {
+            position,
+            waits_for,
+            waited,
+            predicted_start,
+        } => write!(
+            text,
+            ": waiting for {:.1} s, {position} before it, lacks {}, expected to start in {:.1} s",
+            waited.as_secs_f64(),
+            word(waits_for),
+            predicted_start.as_secs_f64()
+        ),
+        StateView::Running { ran, progress, .. } => {
+            write!(text, ": running for {:.1} s", ran.as_secs_f64()).ok();
+            if let Some(progress) = progress {
+                write!(text, ", {}", progress.stage).ok();
+                if let Some(fraction) = progress.fraction {
+                    write!(text, " ({:.0} %)", fraction * 100.0).ok();
+                }
+            }
+            Ok(())
+        }
+        StateView::Ended { ending, ran, .. } => {
+            write!(text, ": {} after {:.2} s", word(ending), ran.as_secs_f64())
+        }
+    }
+    .ok();
+    text.push('\n');
+    text
+}
+
+/// The name of a value in reports.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
+}
+
+/// The caller's job of this number.
+fn own(scheduler: &Scheduler, client: &Client, id: u64) -> Result<JobView, ToolError> {
+    scheduler
+        .job(JobId(id))
+        .filter(|job| job.client == *client)
+        .ok_or_else(|| {
+            ToolError::new(
+                ErrorCode::ValidationError,
+                format!("parameter `job_id`: there is no job {id} of yours"),
+                "`list_jobs` names the jobs; the last 500 that ended are remembered.",
+            )
+        })
+}
+
+impl Tool for ListJobs {
+    type Params = ListParams;
+    type Report = ListReport;
+
+    const NAME: &'static str = "list_jobs";
+    const TITLE: &'static str = "List jobs";
+    const DESCRIPTION: &'static str = "Your calls that run, wait or have ended: state, stage and progress, position and what a waiting one lacks, when it should start, what it used. Also how busy the server is.";
+    const QUEUED: bool = false;
+
+    async fn run(
+        &self,
+        call: &Call<'_>,
+        params: ListParams,
+    ) -> Result<Answer<ListReport>, ToolError> {
+        let scheduler = &call.services.schedule.scheduler;
+        let most = usize::try_from(params.limit.get()).unwrap_or(usize::MAX);
+        let Stats {
+            queued: [interactive, normal, batch],
+            running,
+            slots,
+            ..
+        } = scheduler.stats();
+        let jobs = scheduler.jobs_of(&call.caller.client, most);
+        let total = u64::try_from(jobs.len()).ok();
+        let mut answer = Answer::complete(ListReport {
+            jobs,
+            running,
+            slots,
+            waiting: Waiting {
+                interactive,
+                normal,
+                batch,
+            },
+        });
+        answer.total = total;
+        Ok(answer)
+    }
+}
+
+impl Tool for GetJob {
+    type Params = JobParams;
+    type Report = JobReport;
+
+    const NAME: &'static str = "get_job";
+    const TITLE: &'static str = "Look at a job";
+    const DESCRIPTION: &'static str = "One of your calls: state, stage and progress, position, what it waits for and when it should start, what it used and what was expected.";
+    const QUEUED: bool = false;
+
+    async fn run(
+        &self,
+        call: &Call<'_>,
+        params: JobParams,
+    ) -> Result<Answer<JobReport>, ToolError> {
+        let scheduler = &call.services.schedule.scheduler;
+        let job = own(scheduler, &call.caller.client, params.job_id)?;
+        Ok(Answer::complete(JobReport(job)))
+    }
+}
+
+impl Tool for CancelJob {
+    type Params = JobParams;
+    type Report = CancelReport;
+
+    const NAME: &'static str = "cancel_job";
+    const TITLE: &'static str = "Cancel a job";
+    const DESCRIPTION: &'static str =
+        "Cancel one of your calls, whether it waits or runs. Its processes are ended.";
+    const QUEUED: bool = false;
+    const READ_ONLY: bool = false;
+
+    async fn run(
+        &self,
+        call: &Call<'_>,
+        params: JobParams,
+    ) -> Result<Answer<CancelReport>, ToolError> {
+        let scheduler = &call.services.schedule.scheduler;
+        let job = own(scheduler, &call.caller.client, params.job_id)?;
+        Ok(Answer::complete(CancelReport {
+            job_id: job.id,
+            cancelled: scheduler.cancel(job.id),
+        }))
+    }
+}
+
+fn twenty() -> Bounded<1, 500> {
+    Bounded::new(20)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reversecore_jobs::{Cost, CostView, Ending, Lane, Progress, Resource, Used};
+
+    use super::*;
+
+    fn job(state: StateView) -> JobView {
+        JobView {
+            id: JobId(7),
+            tool: "run_strings".to_owned(),
+            subject: Some("a.bin".to_owned()),
+            client: Client::new("c"),
+            lane: Lane::Normal,
+            state,
+            predicted: CostView::from(&Cost::light()),
+        }
+    }
+
+    #[test]
+    fn a_line_says_what_a_job_is_doing() {
+        let second = Duration::from_secs(1);
+        let waiting = job(StateView::Queued {
+            position: 3,
+            waits_for: Resource::UnreservedSlot,
+            waited: second,
+            predicted_start: 2 * second,
+        });
+        assert_eq!(
+            line(&waiting),
+            "7 run_strings (normal) on a.bin: waiting for 1.0 s, 3 before it, lacks unreserved_slot, expected to start in 2.0 s\n"
+        );
+        let running = job(StateView::Running {
+            waited: second,
+            ran: second,
+            progress: Some(Progress {
+                stage: "hashing".to_owned(),
+                fraction: Some(0.25),
+            }),
+        });
+        assert!(line(&running).ends_with(": running for 1.0 s, hashing (25 %)\n"));
+        let ended = job(StateView::Ended {
+            ending: Ending::TimedOut,
+            waited: second,
+            ran: second,
+            used: Used::default(),
+        });
+        assert!(line(&ended).ends_with(": timed_out after 1.00 s\n"));
+    }
+}
