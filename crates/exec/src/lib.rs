@@ -55,6 +55,7 @@
 //! ```
 
 pub mod launcher;
+pub mod memory;
 pub mod worker;
 
 mod capture;

@@ -13,7 +13,24 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// one.
 #[derive(Debug)]
 pub struct Flights<K, T> {
-    inner: Arc<Mutex<HashMap<K, Flight<T>>>>,
+    inner: Arc<Mutex<Board<K, T>>>,
+}
+
+#[derive(Debug)]
+struct Board<K, T> {
+    flights: HashMap<K, Flight<T>>,
+    /// Never used twice: a waiter of a flight that is over must not be taken for
+    /// one of the next with the same key.
+    next: u64,
+}
+
+impl<K, T> Default for Board<K, T> {
+    fn default() -> Self {
+        Self {
+            flights: HashMap::new(),
+            next: 0,
+        }
+    }
 }
 
 impl<K, T> Clone for Flights<K, T> {
@@ -80,7 +97,7 @@ where
     /// Work in progress.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().flights.len()
     }
 
     /// Whether there is none.
@@ -97,19 +114,20 @@ where
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut flights = self.lock();
+        let mut board = self.lock();
         // One whose last waiter has just gone is on its way down.
-        if let Some(flight) = flights.get_mut(&key)
+        if let Some(flight) = board.flights.get_mut(&key)
             && !flight.cancel.is_cancelled()
             && flight.result.has_changed().is_ok()
         {
             flight.waiters += 1;
             let result = flight.result.clone();
             let number = flight.number;
-            drop(flights);
+            drop(board);
             return (result, false, self.waiter(key, number));
         }
-        let number = flights.get(&key).map_or(0, |flight| flight.number + 1);
+        let number = board.next;
+        board.next += 1;
         let cancel = CancellationToken::new();
         let (sender, result) = watch::channel(None);
         let flight = Flight {
@@ -118,8 +136,8 @@ where
             cancel: cancel.clone(),
             waiters: 1,
         };
-        flights.insert(key.clone(), flight);
-        drop(flights);
+        board.flights.insert(key.clone(), flight);
+        drop(board);
         let waiter = self.waiter(key.clone(), number);
         let work = work(cancel);
         let over = Over {
@@ -146,7 +164,7 @@ where
 }
 
 impl<K, T> Flights<K, T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<T>>> {
+    fn lock(&self) -> MutexGuard<'_, Board<K, T>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,8 +179,8 @@ struct Waiter<K: Eq + Hash, T> {
 
 impl<K: Eq + Hash, T> Drop for Waiter<K, T> {
     fn drop(&mut self) {
-        let mut flights = self.flights.lock();
-        let Some(flight) = flights.get_mut(&self.key) else {
+        let mut board = self.flights.lock();
+        let Some(flight) = board.flights.get_mut(&self.key) else {
             return;
         };
         if flight.number != self.number {
@@ -171,7 +189,7 @@ impl<K: Eq + Hash, T> Drop for Waiter<K, T> {
         flight.waiters -= 1;
         let last: Option<DropGuard> =
             (flight.waiters == 0).then(|| flight.cancel.clone().drop_guard());
-        drop(flights);
+        drop(board);
         drop(last);
     }
 }
@@ -186,12 +204,13 @@ struct Over<K: Eq + Hash, T> {
 
 impl<K: Eq + Hash, T> Drop for Over<K, T> {
     fn drop(&mut self) {
-        let mut flights = self.flights.lock();
-        if flights
+        let mut board = self.flights.lock();
+        if board
+            .flights
             .get(&self.key)
             .is_some_and(|flight| flight.number == self.number)
         {
-            flights.remove(&self.key);
+            board.flights.remove(&self.key);
         }
     }
 }
@@ -266,6 +285,33 @@ mod tests {
         drop(second);
         ended.notified().await;
         assert_eq!(done.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_that_lands_late_does_not_end_the_next() {
+        let flights = Numbers::default();
+        let callers = (0..64).map(|_| {
+            let flights = flights.clone();
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    let landed = flights.join("a", |cancel| async move {
+                        tokio::task::yield_now().await;
+                        // What the work would make of it.
+                        usize::from(cancel.is_cancelled())
+                    });
+                    match landed.await {
+                        Landed::Own(cancelled) | Landed::Shared(cancelled) => {
+                            assert_eq!(cancelled, 0, "somebody was waiting");
+                        }
+                        Landed::Lost => panic!("nothing panicked"),
+                    }
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.unwrap();
+        }
+        assert!(flights.is_empty());
     }
 
     #[tokio::test]

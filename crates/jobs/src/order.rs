@@ -6,6 +6,8 @@
 //!   jobs taken until it has used up its quantum of predicted CPU time; then the
 //!   next client. A client that was not there before comes next, so a long queue
 //!   of one delays the first job of another by no more than what already runs.
+//!   One that was there, and whose others have not had their turn since, goes to
+//!   the end: leaving between two jobs is no way past those that wait.
 //! - Aging: a job that has waited for its lane's patience is *aged*. Every second
 //!   job that is taken is an aged one, if there is one; the lanes take turns at
 //!   this, and of a lane it is the job that waits longest. So no lane starves
@@ -27,8 +29,8 @@ const QUANTUM: i64 = 100_000;
 const LEAST_CHARGE: i64 = 1_000;
 /// A job is charged at most this: a wrong prediction must not ban a client.
 const MOST_CHARGE: i64 = 600_000_000;
-/// Clients that have left the queue and whose debts are remembered.
-const MOST_DEBTORS: usize = 4096;
+/// Clients that have left the queue and are remembered.
+const MOST_REMEMBERED: usize = 4096;
 /// Clients of a lane that are looked at, and jobs of each, when those before
 /// them can't be started.
 const LOOK_AHEAD: usize = 64;
@@ -94,10 +96,23 @@ struct LaneQueue {
     clients: HashMap<Client, ClientQueue>,
     /// Rounds gone by.
     round: i64,
-    /// What clients that have no job any more have overdrawn, and in which round.
-    debts: HashMap<Client, (i64, i64)>,
+    /// Jobs taken so far.
+    taken: u64,
+    /// Clients that have no job any more, and were served not long ago.
+    left: HashMap<Client, Left>,
     /// The lane's jobs; by number, which is the order of arrival.
     all: BTreeSet<JobId>,
+}
+
+/// How a client left.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// What it had left of its quantum, or has overdrawn.
+    deficit: i64,
+    /// In which round.
+    round: i64,
+    /// When so many jobs have been taken, all that waited then have had a turn.
+    forgotten: u64,
 }
 
 #[derive(Debug, Default)]
@@ -243,21 +258,26 @@ impl LaneQueue {
             queue.jobs.insert(entry.id);
             return;
         }
-        let deficit = match self.debts.remove(&entry.client) {
-            Some((debt, round)) => {
-                let repaid = self.round.saturating_sub(round).saturating_mul(QUANTUM);
-                debt.saturating_add(repaid).min(QUANTUM)
+        let left = self.left.remove(&entry.client);
+        let (deficit, new) = match left {
+            Some(left) => {
+                let repaid = self
+                    .round
+                    .saturating_sub(left.round)
+                    .saturating_mul(QUANTUM);
+                let deficit = left.deficit.saturating_add(repaid).min(QUANTUM);
+                (deficit, deficit > 0 && self.taken >= left.forgotten)
             }
-            None => QUANTUM,
+            None => (QUANTUM, true),
         };
         self.clients.insert(
             entry.client.clone(),
             ClientQueue {
                 jobs: BTreeSet::from([entry.id]),
-                deficit,
+                deficit: if new { QUANTUM } else { deficit },
             },
         );
-        if deficit > 0 {
+        if new {
             self.turns.push_front(entry.client.clone());
         } else {
             self.turns.push_back(entry.client.clone());
@@ -272,38 +292,46 @@ impl LaneQueue {
         };
         queue.jobs.remove(&entry.id);
         queue.deficit -= charge;
-        if queue.jobs.is_empty() {
-            let deficit = queue.deficit;
+        let empty = queue.jobs.is_empty();
+        let deficit = queue.deficit;
+        if charge > 0 {
+            self.taken += 1;
+        }
+        if empty {
             self.clients.remove(&entry.client);
             self.turns.retain(|client| *client != entry.client);
-            if deficit <= 0 && charge > 0 {
+            if charge > 0 {
                 self.remember(entry.client.clone(), deficit);
             }
         }
         self.settle();
     }
 
-    /// Keeps what a client has overdrawn, so that leaving and coming back
-    /// between two jobs is no way past the others.
+    /// Remembers a client that has been served and has no more jobs, until all
+    /// that wait now have had a turn and it has repaid what it has overdrawn.
     fn remember(&mut self, client: Client, deficit: i64) {
-        let round = self.round;
-        if self.debts.len() >= MOST_DEBTORS {
-            self.debts.retain(|_, (debt, since)| {
-                debt.saturating_add(round.saturating_sub(*since).saturating_mul(QUANTUM)) <= 0
+        let (round, taken) = (self.round, self.taken);
+        if self.left.len() >= MOST_REMEMBERED {
+            self.left.retain(|_, left| {
+                let repaid = round.saturating_sub(left.round).saturating_mul(QUANTUM);
+                left.deficit.saturating_add(repaid) <= 0 || taken < left.forgotten
             });
         }
-        if self.debts.len() < MOST_DEBTORS {
-            self.debts.insert(client, (deficit, round));
+        if self.left.len() < MOST_REMEMBERED {
+            let left = Left {
+                deficit,
+                round,
+                forgotten: taken + self.turns.len() as u64,
+            };
+            self.left.insert(client, left);
         }
     }
 
     /// Passes the turn on until it is with a client that may use it.
     fn settle(&mut self) {
         let Some(best) = self.clients.values().map(|queue| queue.deficit).max() else {
-            // An empty lane owes nobody anything.
-            if !self.debts.is_empty() {
-                self.round = self.round.saturating_add(1);
-            }
+            // In an empty lane nobody is in anybody's way.
+            self.round = self.round.saturating_add(1);
             return;
         };
         if best <= 0 {

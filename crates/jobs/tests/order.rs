@@ -77,15 +77,21 @@ proptest! {
         let runtime = paused();
         runtime.block_on(async {
             let longest = jobs.iter().map(|job| job.length).max().unwrap();
-            let count = u32::try_from(jobs.len()).unwrap();
+            let patience = Patience::default();
             let machine = Machine::run(config(CAPACITY), jobs.clone()).await;
             for (job, fate) in jobs.iter().zip(machine.fates()) {
                 // Exactly one end each, or the wait was given up by the caller.
                 assert_eq!(fate.ends, 1, "{job:?}");
                 if let Some(waited) = fate.waited {
-                    // `docs/scheduling.md`: patience, then each aged job before
-                    // this one, running alone at worst.
-                    let bound = Patience::default().batch + longest * (2 * count + 2);
+                    // The formula of `docs/scheduling.md`, at worst one at a time.
+                    let older = jobs.iter().filter(|other| other.lane == job.lane && other.at <= job.at);
+                    let before = u32::try_from(older.count()).unwrap();
+                    let patience = match job.lane {
+                        Lane::Interactive => patience.interactive,
+                        Lane::Normal => patience.normal,
+                        Lane::Batch => patience.batch,
+                    };
+                    let bound = patience + longest * 6 * (before + 1);
                     assert!(waited <= bound, "{job:?} waited {waited:?}");
                 }
             }
@@ -155,6 +161,39 @@ async fn clients_have_equal_shares_of_time_and_not_of_jobs() {
     };
     let (short, long) = (of("short").as_secs_f64(), of("long").as_secs_f64());
     assert!((short / long - 1.0).abs() < 0.1, "{short} s and {long} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_come_back_at_once_wait_for_the_others() {
+    // A hundred clients that each send the next job when the last is done: each
+    // waits for one round, none for the luck of the others.
+    let scheduler = Scheduler::start(config(ONE_SLOT));
+    let length = Duration::from_millis(10);
+    let clients: Vec<_> = (0..100)
+        .map(|number| {
+            let scheduler = scheduler.clone();
+            tokio::spawn(async move {
+                let never = tokio_util::sync::CancellationToken::new();
+                let mut longest = Duration::ZERO;
+                for _ in 0..20 {
+                    let mut spec = reversecore_jobs::JobSpec::new(
+                        "x",
+                        Client::new(format!("client {number}")),
+                        Cost::light(),
+                    );
+                    spec.lane = Lane::Interactive;
+                    let running = scheduler.admit(spec, &never).await.unwrap();
+                    longest = longest.max(running.waited());
+                    tokio::time::sleep(length).await;
+                }
+                longest
+            })
+        })
+        .collect();
+    for client in clients {
+        let longest = client.await.unwrap();
+        assert!(longest <= length * 110, "{longest:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

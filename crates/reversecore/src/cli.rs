@@ -46,6 +46,15 @@ Examples:
 
 The answer goes to the standard output, logs and errors to the standard error.";
 
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  reversecore bench load --tool get_tool_metrics --concurrency 100
+  reversecore bench load --tool run_strings --args '{\"file_path\":\"{file}\"}' --file a.bin --file b.bin --pid 4711
+  reversecore bench load --tool run_strings --args '{\"file_path\":\"a.bin\"}' --rate 500 --concurrency 200
+
+Latency is in milliseconds, from the moment at which a call was due: with --rate
+a server that stalls is charged for all calls that it made wait.";
+
 /// Reverse-engineering tools for AI agents and analysts: an MCP server and a
 /// command line. Files are analysed in confined processes, and never executed.
 #[derive(Debug, Parser)]
@@ -80,8 +89,82 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: CommonOptions,
     },
+    /// Show the jobs of a running HTTP server, or cancel one
+    Jobs(JobsOptions),
+    /// Measure a server
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Print the commented default configuration
     Defaults,
+}
+
+/// Which server, and what of it.
+#[derive(Debug, Args)]
+pub(crate) struct JobsOptions {
+    /// The server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
+    pub(crate) url: String,
+    /// Its key; better given in the variable, where no list of processes shows it
+    #[arg(long, env = "MCP_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Cancel this job
+    #[arg(long, value_name = "ID")]
+    pub(crate) cancel: Option<u64>,
+    /// Most jobs that run, that wait and that have ended
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Call one tool of any MCP server over HTTP, many times at once; prints JSON
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(LoadOptions),
+}
+
+/// What to ask, how often, and of whom.
+#[derive(Debug, Args)]
+pub(crate) struct LoadOptions {
+    /// The server's MCP endpoint
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700/mcp")]
+    pub(crate) url: String,
+    /// Its key
+    #[arg(long, env = "MCP_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// The tool
+    #[arg(long)]
+    pub(crate) tool: String,
+    /// Its arguments: JSON, in which {file} and {i} are put in
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) args: String,
+    /// What {file} stands for, in turns; can be repeated
+    #[arg(long = "file", value_name = "NAME")]
+    pub(crate) files: Vec<String>,
+    /// Connections, each with one call in flight
+    #[arg(long, default_value_t = 10)]
+    pub(crate) concurrency: usize,
+    /// Send so many calls a second whatever comes back, instead of each
+    /// connection's next when it has its answer
+    #[arg(long, value_name = "PER_SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// For so many seconds
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub(crate) duration: f64,
+    /// At most so many calls
+    #[arg(long, value_name = "N")]
+    pub(crate) calls: Option<u64>,
+    /// Open a session first, as before protocol version 2026-07-28
+    #[arg(long)]
+    pub(crate) session: bool,
+    /// The server's process, to measure its CPU time and memory
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
 }
 
 /// What stands after `run`: a tool's name, and whatever that tool takes.

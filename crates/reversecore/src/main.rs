@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     if first == assemble::WORKER_ARGUMENT {
         return reversecore_tools::worker_main();
     }
+    reversecore_exec::memory::be_frugal();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,

@@ -42,6 +42,7 @@ pub use schedule::{Caller, Mode, Schedule, ScheduleSettings, Workload};
 pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};
 pub use tool::{Answer, Call, Report, Tool};
+pub use tools::jobs::described;
 pub use tools::radare2::policy::PolicyMode;
 pub use tools::yara::configured::ConfiguredRules;
 pub use workspace::{Workspace, WorkspaceError, WorkspaceSettings};

@@ -68,15 +68,15 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
-    /// The defaults: one worker to as many as there are processors, 2 GiB each,
-    /// replaced after 10,000 jobs, an hour, or with 512 MiB.
+    /// The defaults: one worker to two more than there are processors (so that
+    /// short work need not wait for long work), 2 GiB each, replaced after 10,000 jobs, an hour, or with 512 MiB.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             program: program.into(),
             args: Vec::new(),
             min: 1,
-            max: processors,
+            max: processors + 2,
             memory: 2 << 30,
             max_queue: 1024,
             idle_after: Duration::from_secs(60),

@@ -20,6 +20,9 @@ use super::{Progress, SOCKET};
 /// The shortest time between two progress messages of a job.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// After a reply of more bytes, free memory is given back.
+const WORTH_TRIMMING: usize = 4 << 20;
+
 /// The stack of the thread that runs handlers.
 const STACK: usize = 16 << 20;
 
@@ -156,6 +159,11 @@ fn work(
             (Kind::Done, &reply)
         };
         context.send(kind, [user, system, now.2, reply.len() as u64], body);
+        let large = reply.len() > WORTH_TRIMMING;
+        drop(reply);
+        if large {
+            crate::memory::trim();
+        }
     }
 }
 

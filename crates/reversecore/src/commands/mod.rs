@@ -1,7 +1,9 @@
 //! The commands: each builds what it needs, runs, and says with which code the
 //! process ends.
 
+mod bench;
 mod doctor;
+mod jobs;
 mod run;
 mod serve;
 mod tools;
@@ -27,6 +29,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         } => run::run(&words),
         Command::Tools { json } => tools::run(json),
         Command::Doctor { json, settings } => doctor::run(json, &settings),
+        Command::Jobs(options) => jobs::run(&options),
+        Command::Bench { what } => bench::run(what),
         Command::Defaults => {
             output::text(DEFAULTS)?;
             Ok(ExitCode::SUCCESS)

@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reversecore_server::config::{Config, Loaded};
 use reversecore_server::{Handler, Shutdown};
-use reversecore_tools::Catalogue;
+use reversecore_tools::{Catalogue, Services};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::cli::ServeOptions;
 use crate::{assemble, logging, settings, signals};
@@ -20,6 +22,8 @@ const MAX_WORKERS: usize = 8;
 const MAX_BLOCKING: usize = 32;
 /// A read of a terminal or file as stdin can't be taken back; it is left behind.
 const LEAVE_BEHIND: Duration = Duration::from_millis(500);
+/// Between two looks for something to tidy up.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// How long cancelled jobs may take to clean up.
 const LAST_JOBS: Duration = Duration::from_secs(4);
 
@@ -39,6 +43,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let services = assemble::services(config, assemble::engine(config)?)?;
     let handler = Handler::new(Arc::new(Catalogue::new(Arc::clone(&services))));
     let shutdown = Shutdown::new();
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(keep_house(Arc::clone(&services)));
     let served = tokio::select! {
         served = reversecore_server::serve(handler, &config.server, shutdown.clone()) => {
             served.map_err(anyhow::Error::from)
@@ -57,6 +63,31 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     services.schedule.save();
     served
+}
+
+/// Now and then, when nothing runs: memory of a burst goes back to the system,
+/// and what was learned of costs to the disk.
+async fn keep_house(services: Arc<Services>) {
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = 0;
+    loop {
+        ticks.tick().await;
+        let stats = services.schedule.scheduler.stats();
+        let admitted = stats.admitted.iter().sum::<u64>();
+        if stats.running > 0 || admitted == seen {
+            continue;
+        }
+        seen = admitted;
+        let services = Arc::clone(&services);
+        let done = tokio::task::spawn_blocking(move || {
+            reversecore_exec::memory::trim();
+            services.schedule.save();
+        });
+        if let Err(error) = done.await {
+            tracing::warn!(%error, "housekeeping failed");
+        }
+    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {

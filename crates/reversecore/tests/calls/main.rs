@@ -11,6 +11,7 @@ mod alone;
 mod arguments;
 mod configured;
 mod huge;
+mod jobs;
 mod names;
 mod paths;
 mod radare2;

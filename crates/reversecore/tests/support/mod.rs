@@ -10,6 +10,7 @@
     reason = "helpers of tests fail like the tests themselves"
 )]
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -58,6 +59,10 @@ pub(crate) struct Session {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     last_id: u64,
+    /// Answers that came while another was waited for.
+    early: HashMap<u64, Value>,
+    /// Messages that are no answers.
+    pub(crate) notifications: Vec<Value>,
 }
 
 impl Session {
@@ -81,6 +86,8 @@ impl Session {
             stdin,
             stdout,
             last_id: 0,
+            early: HashMap::new(),
+            notifications: Vec::new(),
         };
         session.request(
             "initialize",
@@ -98,7 +105,32 @@ impl Session {
     /// the result agree with each other.
     #[track_caller]
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
-        let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
+        let id = self.begin(tool, arguments);
+        self.answer(id)
+    }
+
+    /// Calls a tool, and does not wait for the answer; returns the request's number.
+    pub(crate) fn begin(&mut self, tool: &str, arguments: &Value) -> u64 {
+        let params = json!({
+            "name": tool,
+            "arguments": arguments,
+            "_meta": {"progressToken": self.last_id + 1},
+        });
+        self.post("tools/call", &params)
+    }
+
+    /// Tells the server that an answer is not wanted any more.
+    pub(crate) fn give_up(&mut self, id: u64) {
+        let params = json!({"requestId": id});
+        self.send(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}),
+        );
+    }
+
+    /// The envelope of a call that was begun before.
+    #[track_caller]
+    pub(crate) fn answer(&mut self, id: u64) -> Value {
+        let result = self.wait("tools/call", id);
         let envelope = result["structuredContent"].clone();
         let failed = result["isError"].as_bool().unwrap_or(false);
         assert_eq!(failed, envelope["status"] == "error", "{result}");
@@ -108,17 +140,31 @@ impl Session {
     /// Sends a request and returns its result.
     #[track_caller]
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> Value {
+        let id = self.post(method, params);
+        self.wait(method, id)
+    }
+
+    fn post(&mut self, method: &str, params: &Value) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        id
+    }
+
+    #[track_caller]
+    fn wait(&mut self, method: &str, id: u64) -> Value {
         loop {
+            if let Some(mut message) = self.early.remove(&id) {
+                assert!(message["error"].is_null(), "{method}: {message}");
+                return message["result"].take();
+            }
             let mut line = String::new();
             let length = self.stdout.read_line(&mut line).unwrap();
             assert!(length > 0, "the server closed its output");
-            let mut message: Value = serde_json::from_str(&line).unwrap();
-            if message["id"] == id {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].take();
+            let message: Value = serde_json::from_str(&line).unwrap();
+            match message["id"].as_u64() {
+                Some(id) => drop(self.early.insert(id, message)),
+                None => self.notifications.push(message),
             }
         }
     }

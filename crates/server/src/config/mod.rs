@@ -120,7 +120,7 @@ pub struct ExecutionConfig {
 pub struct WorkersConfig {
     /// Workers that are there even when there is nothing to do.
     pub min: Bounded<0, 64>,
-    /// Workers at most; `None` for as many as there are processors.
+    /// Workers at most; `None` for two more than there are processors.
     pub max: Option<Bounded<1, 64>>,
     /// MiB of memory that a worker may have.
     pub memory_mib: Bounded<64, 1_048_576>,

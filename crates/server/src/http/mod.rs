@@ -14,15 +14,17 @@ mod connections;
 pub(crate) use connections::ConnectionNumber;
 mod guard;
 mod health;
+mod jobs;
 mod mcp;
 mod sessions;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::{any, delete, get};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -207,6 +209,11 @@ impl Http {
             .route(
                 "/health/ready",
                 get(health::ready).with_state(readiness.clone()),
+            )
+            .route("/jobs", get(jobs::list).with_state(Arc::clone(&catalogue)))
+            .route(
+                "/jobs/{id}",
+                delete(jobs::cancel).with_state(Arc::clone(&catalogue)),
             )
             .route("/metrics", get(health::metrics).with_state(catalogue))
             .layer(axum::middleware::from_fn_with_state(

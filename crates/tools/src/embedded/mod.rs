@@ -117,7 +117,7 @@ impl Call<'_> {
         let payload = postcard::to_allocvec(&work.request()).map_err(internal)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let job = Job {
-            files: vec![target.file()?.into()],
+            files: vec![target.mapped()?.into()],
             timeout: left.max(SHORTEST),
             affinity,
             retry: true,

@@ -82,7 +82,7 @@ impl Report for ListReport {
             self.running, self.slots
         );
         for job in &self.jobs {
-            text.push_str(&line(job));
+            text.push_str(&described(job));
         }
         text
     }
@@ -90,7 +90,7 @@ impl Report for ListReport {
 
 impl Report for JobReport {
     fn text(&self) -> String {
-        line(&self.0)
+        described(&self.0)
     }
 }
 
@@ -105,7 +105,7 @@ impl Report for CancelReport {
 }
 
 /// A job in one line.
-fn line(job: &JobView) -> String {
+pub fn described(job: &JobView) -> String {
     let mut text = format!("{} {} ({})", job.id, job.tool, job.lane.name());
     // Writing to a String can't fail.
     if let Some(subject) = &job.subject {
@@ -283,7 +283,7 @@ mod tests {
             predicted_start: 2 * second,
         });
         assert_eq!(
-            line(&waiting),
+            described(&waiting),
             "7 run_strings (normal) on a.bin: waiting for 1.0 s, 3 before it, lacks unreserved_slot, expected to start in 2.0 s\n"
         );
         let running = job(StateView::Running {
@@ -294,13 +294,13 @@ mod tests {
                 fraction: Some(0.25),
             }),
         });
-        assert!(line(&running).ends_with(": running for 1.0 s, hashing (25 %)\n"));
+        assert!(described(&running).ends_with(": running for 1.0 s, hashing (25 %)\n"));
         let ended = job(StateView::Ended {
             ending: Ending::TimedOut,
             waited: second,
             ran: second,
             used: Used::default(),
         });
-        assert!(line(&ended).ends_with(": timed_out after 1.00 s\n"));
+        assert!(described(&ended).ends_with(": timed_out after 1.00 s\n"));
     }
 }

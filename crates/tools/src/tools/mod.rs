@@ -6,7 +6,7 @@ pub(crate) mod file;
 pub(crate) mod file_info;
 mod health;
 pub(crate) mod iocs;
-mod jobs;
+pub(crate) mod jobs;
 mod list;
 mod metrics;
 pub(crate) mod parse;

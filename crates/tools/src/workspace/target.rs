@@ -44,23 +44,26 @@ impl Workspace {
         let opening = tokio::task::spawn_blocking(move || -> Result<_, Refused> {
             let file = workspace.open_file(&path, Scope::Files)?;
             let identity = Identity::of(&file).map_err(other)?;
+            if let Some(hash) = workspace.inner.hashes.known(&identity) {
+                return Ok((file, identity, Err(hash)));
+            }
             // A descriptor of its own: the two would share one position.
             let twin = super::resolve::reopen(&file, rustix::fs::OFlags::RDONLY)?;
-            Ok((file, twin, identity))
+            Ok((file, identity, Ok(twin)))
         });
         let opened = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ToolError::cancelled()),
             opened = opening => opened,
         };
-        let (file, twin, identity) = opened
+        let (file, identity, twin) = opened
             .map_err(internal)?
             .map_err(|refused| refused.into_tool_error(parameter, &shown))?;
         let stop = CancellationToken::new();
         let hashes = self.inner.hashes.clone();
-        let hash = match hashes.known(&identity) {
-            Some(hash) => Hash::Known(hash),
-            None => {
+        let hash = match twin {
+            Err(hash) => Hash::Known(hash),
+            Ok(twin) => {
                 let stop = stop.clone();
                 Hash::Reading(tokio::task::spawn_blocking(move || {
                     hashes.read(&twin, identity, &stop)
@@ -82,6 +85,14 @@ impl Target {
     pub(crate) fn file(&self) -> Result<File, ToolError> {
         super::resolve::reopen(&self.file, rustix::fs::OFlags::RDONLY)
             .map_err(|refused| refused.into_tool_error("file_path", &self.shown))
+    }
+
+    /// The same open file under one more descriptor; the two share one position,
+    /// so this is for whoever maps it.
+    pub(crate) fn mapped(&self) -> Result<File, ToolError> {
+        self.file
+            .try_clone()
+            .map_err(|error| self.unreadable(&error))
     }
 
     /// What the kernel said of it when it was opened.
