@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) struct Use {
     /// CPU time, that of ended and reaped children included.
     pub(crate) cpu: Duration,
-    /// Resident bytes; pages that several share count for each.
+    /// Resident bytes; a page that several processes share counts once, in parts.
     pub(crate) resident: u64,
     /// Processes.
     pub(crate) processes: usize,
@@ -18,7 +18,6 @@ pub(crate) struct Use {
 pub(crate) fn used(pid: u32) -> Use {
     /// The kernel's unit in `/proc/PID/stat` on every Linux that matters.
     const TICKS_A_SECOND: u64 = 100;
-    const PAGE: u64 = 4096;
     let mut used = Use::default();
     let mut seen = HashSet::new();
     let mut todo = vec![pid];
@@ -41,15 +40,29 @@ pub(crate) fn used(pid: u32) -> Use {
         let ticks: u64 = numbers.iter().sum();
         used.cpu += Duration::from_millis(ticks * 1000 / TICKS_A_SECOND);
         used.processes += 1;
-        let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-        let pages = statm
-            .split(' ')
-            .nth(1)
-            .and_then(|pages| pages.parse::<u64>().ok());
-        used.resident += pages.unwrap_or(0) * PAGE;
+        used.resident += resident(pid);
         todo.extend(children(pid));
     }
     used
+}
+
+/// The proportional set size, or the resident set where that can't be read.
+fn resident(pid: u32) -> u64 {
+    const PAGE: u64 = 4096;
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let proportional = rollup.lines().find_map(|line| {
+        let kibibytes = line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?;
+        kibibytes.trim().parse::<u64>().ok()
+    });
+    if let Some(kibibytes) = proportional {
+        return kibibytes * 1024;
+    }
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages = statm.split(' ').nth(1);
+    pages
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .unwrap_or(0)
+        * PAGE
 }
 
 fn children(pid: u32) -> Vec<u32> {

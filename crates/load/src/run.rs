@@ -19,7 +19,7 @@ use crate::process::{Use, used};
 use crate::template::Template;
 
 /// Between two looks at the server's memory.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(250);
 /// Different errors that are told apart.
 const MOST_ERRORS: usize = 50;
 

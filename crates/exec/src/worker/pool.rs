@@ -79,7 +79,7 @@ impl PoolConfig {
             max: processors + 2,
             memory: 2 << 30,
             max_queue: 1024,
-            idle_after: Duration::from_secs(60),
+            idle_after: Duration::from_secs(20),
             max_jobs: 10_000,
             max_age: Duration::from_secs(3600),
             keep_memory: 512 << 20,
