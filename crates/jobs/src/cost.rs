@@ -125,13 +125,14 @@ impl CostModel {
                 learned.max(estimated)
             }
         };
+        let (cpu, wall) = if known {
+            (cpu, wall)
+        } else {
+            (cpu.max(estimated.cpu), wall.max(estimated.wall))
+        };
         Cost {
             cpu,
-            wall: if known {
-                wall
-            } else {
-                wall.max(estimated.wall)
-            },
+            wall,
             memory: cautious(memory, estimated.memory),
             subprocesses: estimated.subprocesses,
         }
@@ -311,7 +312,7 @@ mod tests {
         model.learn("strings", (1 << 20) + 5, measured(1));
         // One measurement is not worth more than the estimate, where it is lower.
         assert_eq!(expect(&model).memory, 3 << 20);
-        assert_eq!(expect(&model).cpu, Duration::from_millis(1));
+        assert_eq!(expect(&model).cpu, Duration::from_millis(11));
         for _ in 0..SAMPLES {
             model.learn("strings", 1 << 20, measured(2));
         }

@@ -117,6 +117,7 @@ where
         let mut board = self.lock();
         // One whose last waiter has just gone is on its way down.
         if let Some(flight) = board.flights.get_mut(&key)
+            && flight.waiters > 0
             && !flight.cancel.is_cancelled()
             && flight.result.has_changed().is_ok()
         {

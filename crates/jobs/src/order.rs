@@ -162,7 +162,8 @@ impl Order {
 
     /// Takes a job out to start it, and charges its client.
     pub(crate) fn take(&mut self, id: JobId, now: Instant) -> Option<Entry> {
-        let aged = !self.aged_last && self.aged_in_turn(now).any(|aged| aged == id);
+        // Another lane's that went past it does not count.
+        let aged = !self.aged_last && self.aged_in_turn(now).next() == Some(id);
         let entry = self.jobs.remove(&id)?;
         self.aged_last = aged;
         if aged {
@@ -300,7 +301,7 @@ impl LaneQueue {
         if empty {
             self.clients.remove(&entry.client);
             self.turns.retain(|client| *client != entry.client);
-            if charge > 0 {
+            if deficit < QUANTUM {
                 self.remember(entry.client.clone(), deficit);
             }
         }

@@ -176,8 +176,20 @@ impl Scheduler {
             return Ok(Entered::Running(shared.running(id, Duration::ZERO)));
         }
         shared.tell(id, &spec, What::Queued);
+        let (start_by, asked) = (spec.start_by, spec.clone());
         let receiver = state.enqueue(id, spec, now, cancel.clone());
         let started = state.decide(now);
+        let expected = state.expected_wait(lane, now);
+        let late = start_by.is_some_and(|moment| now + expected > moment);
+        if late && state.queued.contains_key(&id) {
+            let refused = Refused::Late { expected };
+            state.stats.refused(&refused);
+            state.dequeue(id);
+            drop(state);
+            shared.tell(id, &asked, What::Refused);
+            shared.hand_out(started);
+            return Err(refused);
+        }
         drop(state);
         shared.hand_out(started);
         shared.wake.notify_one();
@@ -503,7 +515,7 @@ async fn keep(shared: Arc<Shared>) {
     loop {
         let notified = shared.wake.notified();
         let now = Instant::now();
-        let (expired, next) = {
+        let (expired, started, next) = {
             let mut state = shared.state();
             let mut expired = Vec::new();
             while let Some(((moment, id), ())) = state.start_by.first_key_value()
@@ -521,8 +533,15 @@ async fn keep(shared: Arc<Shared>) {
                 .start_by
                 .first_key_value()
                 .map_or(now + VERY_LONG, |((moment, _), ())| *moment);
-            (expired, next)
+            // One that held others up may be gone.
+            let started = if expired.is_empty() {
+                Vec::new()
+            } else {
+                state.decide(now)
+            };
+            (expired, started, next)
         };
+        shared.hand_out(started);
         for (id, queued, refused) in expired {
             shared.tell(id, &queued.spec, What::Refused);
             queued.hand.send(Err(refused)).ok();

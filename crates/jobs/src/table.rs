@@ -110,10 +110,6 @@ impl State {
                 retry_after: (all / slots / 2).clamp(SHORTEST_RETRY, LONGEST_RETRY),
             });
         }
-        let expected = self.expected_wait(spec.lane, now);
-        if spec.start_by.is_some_and(|moment| now + expected > moment) {
-            return Err(Refused::Late { expected });
-        }
         Ok(())
     }
 
@@ -206,6 +202,10 @@ impl State {
             let Some(job) = self.queued.get(&entry.id) else {
                 continue;
             };
+            // The keeper is about to refuse it.
+            if job.spec.start_by.is_some_and(|moment| moment <= now) {
+                continue;
+            }
             let share = self.budget.share(entry.lane, &job.spec.cost, now);
             let running = || self.running.values().map(|started| &started.share);
             match (self.budget.lacks(&share), &reservation) {

@@ -91,7 +91,7 @@ proptest! {
                         Lane::Normal => patience.normal,
                         Lane::Batch => patience.batch,
                     };
-                    let bound = patience + longest * 6 * (before + 1);
+                    let bound = patience + longest * 12 * (before + 1);
                     assert!(waited <= bound, "{job:?} waited {waited:?}");
                 }
             }

@@ -76,7 +76,9 @@ impl Template {
                         .ok()
                         .and_then(|at| self.files.get(at));
                     let quoted = Value::from(file.map_or("", String::as_str)).to_string();
-                    text.push_str(quoted.trim_matches('"'));
+                    // One quote on each side is ours, more are the file's.
+                    let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+                    text.push_str(inner);
                 }
                 None => {}
             }
@@ -91,9 +93,9 @@ mod tests {
 
     #[test]
     fn files_are_taken_in_turns_and_quoted() {
-        let files = vec!["a\"b".to_owned(), "c".to_owned()];
+        let files = vec!["\"a\"b".to_owned(), "c".to_owned()];
         let template = Template::parse(r#"{"file_path": "x/{file}", "n": "{i}"}"#, files).unwrap();
-        assert_eq!(template.arguments(0), r#"{"file_path":"x/a\"b","n":"0"}"#);
+        assert_eq!(template.arguments(0), r#"{"file_path":"x/\"a\"b","n":"0"}"#);
         assert_eq!(template.arguments(3), r#"{"file_path":"x/c","n":"3"}"#);
     }
 

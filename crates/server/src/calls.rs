@@ -5,6 +5,7 @@
 //! handlers; that is too long for calls whose answers nobody can receive.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) struct Calls {
     deliveries: TaskTracker,
     // A std mutex: held for map operations only, never across an await.
     sessions: Arc<Mutex<HashMap<String, Session>>>,
+    numbers: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ struct Session {
     stop: CancellationToken,
     last_used: Instant,
     in_progress: usize,
+    /// What the session is called where its id must not be seen.
+    number: u64,
 }
 
 /// One call in progress; it ends when this is dropped.
@@ -83,8 +87,14 @@ impl Calls {
             stop: CancellationToken::new(),
             last_used: Instant::now(),
             in_progress: 0,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1,
         };
         self.lock().insert(id.to_owned(), session);
+    }
+
+    /// The number of an open session.
+    pub(crate) fn session_number(&self, id: &str) -> Option<u64> {
+        self.lock().get(id).map(|session| session.number)
     }
 
     /// A session is used.

@@ -27,6 +27,9 @@ use crate::verbatim;
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
 const SESSION_HEADER: &str = "mcp-session-id";
+const VERSION_HEADER: &str = "mcp-protocol-version";
+/// From this version on there are no sessions.
+const FIRST_STATELESS: &str = "2026-07-28";
 /// How much of an unknown tool's name is said back.
 const NAME_IN_MESSAGE: usize = 64;
 
@@ -81,7 +84,7 @@ impl Handler {
     ) -> Option<Reply> {
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
-        let caller = Caller::new(client_of(context));
+        let caller = Caller::new(client_of(&self.calls, context));
         let work = self.catalogue.call(
             &request.name,
             request.arguments.unwrap_or_default(),
@@ -184,17 +187,23 @@ async fn cancelled_with<T>(
 }
 
 /// Who calls, for fairness: a session, a connection of its own, or whoever has
-/// started the server.
-fn client_of(context: &RequestContext<RoleServer>) -> Client {
-    if let Some(session) = session_of(context) {
-        return Client::new(session);
+/// started the server. A session counts only when it is open: what a header says
+/// besides is the client's invention.
+fn client_of(calls: &Calls, context: &RequestContext<RoleServer>) -> Client {
+    let Some(parts) = context.extensions.get::<http::request::Parts>() else {
+        return Client::new("stdio");
+    };
+    let stateless = parts
+        .headers
+        .get(VERSION_HEADER)
+        .is_some_and(|version| version.as_bytes() >= FIRST_STATELESS.as_bytes());
+    let session = session_of(context).filter(|_| !stateless);
+    if let Some(number) = session.and_then(|id| calls.session_number(id)) {
+        return Client::new(format!("session {number}"));
     }
-    match context.extensions.get::<http::request::Parts>() {
-        Some(parts) => match parts.extensions.get::<ConnectionNumber>() {
-            Some(ConnectionNumber(number)) => Client::new(format!("connection {number}")),
-            None => Client::new("http"),
-        },
-        None => Client::new("stdio"),
+    match parts.extensions.get::<ConnectionNumber>() {
+        Some(ConnectionNumber(number)) => Client::new(format!("connection {number}")),
+        None => Client::new("http"),
     }
 }
 

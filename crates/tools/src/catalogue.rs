@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reversecore_jobs::{Ending, Landed, Measured, Used};
+use reversecore_jobs::{Cost, Ending, Landed, Measured, Running, Used};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -211,7 +211,7 @@ async fn call<T: Tool>(
                 arguments,
             };
             if T::QUEUED {
-                as_job(asked, services, caller, cancel).await
+                as_job_again(asked, services, caller, cancel).await
             } else {
                 Arc::new(at_once(asked, services, caller, cancel).await)
             }
@@ -285,13 +285,43 @@ async fn at_once<T: Tool>(
     finish(asked.tool, asked.params, &call, Duration::ZERO).await
 }
 
-/// A call that becomes a job, or waits for one that is the same.
-async fn as_job<T: Tool>(
+/// A call that becomes a job. When the one that it shared is cancelled by
+/// somebody else, it becomes another.
+async fn as_job_again<T: Tool>(
     asked: Asked<T>,
     services: &Arc<Services>,
     caller: &Caller,
     cancel: &CancellationToken,
 ) -> Arc<Done> {
+    /// Nobody is that unlucky.
+    const TRIES: usize = 5;
+    let (tool, arguments) = (asked.tool, asked.arguments.clone());
+    let mut asked = asked;
+    for _ in 0..TRIES {
+        if let Some(done) = as_job(asked, services, caller, cancel).await {
+            return done;
+        }
+        let again = serde_json::from_str(&arguments).unwrap_or_default();
+        asked = match arguments::read_keeping::<T::Params>(again) {
+            Ok((params, arguments)) => Asked {
+                tool,
+                params,
+                arguments,
+            },
+            Err(error) => return Arc::new(Done::failed(error)),
+        };
+    }
+    Arc::new(Done::failed(ToolError::cancelled()))
+}
+
+/// A call that becomes a job, or waits for one that is the same; `None` when
+/// that was cancelled by somebody else.
+async fn as_job<T: Tool>(
+    asked: Asked<T>,
+    services: &Arc<Services>,
+    caller: &Caller,
+    cancel: &CancellationToken,
+) -> Option<Arc<Done>> {
     let file = T::workload(&asked.params).file.map(ToOwned::to_owned);
     let opened = match file {
         Some(path) => match services.workspace.target("file_path", &path, cancel).await {
@@ -299,67 +329,50 @@ async fn as_job<T: Tool>(
             Err(error) => {
                 let mut done = Done::failed(error);
                 done.facts.file = Some(crate::text::quoted(&path));
-                return Arc::new(done);
+                return Some(Arc::new(done));
             }
         },
         None => None,
     };
     let key = opened
         .as_ref()
-        .filter(|_| T::IDEMPOTENT)
+        .filter(|_| T::IDEMPOTENT && T::workload(&asked.params).shared)
         .map(|(_, target)| Key {
             tool: T::NAME,
             arguments: asked.arguments.clone(),
             file: target.identity(),
         });
     let schedule = &services.schedule;
-    let (mode, shared, caller) = (schedule.mode, Arc::clone(services), caller.clone());
-    let work = move |stop: CancellationToken| {
-        on_the_right_thread(mode, job(asked, shared, opened, caller, stop))
-    };
+    let (shared, caller) = (Arc::clone(services), caller.clone());
+    let work = move |stop: CancellationToken| job(asked, shared, opened, caller, stop);
     let Some(key) = key else {
-        return Arc::new(work(cancel.child_token()).await);
+        return Some(Arc::new(work(cancel.child_token()).await));
     };
     let landed = schedule
         .flights
         .join(key, |stop| async move { Arc::new(work(stop).await) });
-    tokio::select! {
+    let done = tokio::select! {
         biased;
         () = cancel.cancelled() => Arc::new(Done::failed(ToolError::cancelled())),
         landed = landed => match landed {
-            Landed::Own(done) | Landed::Shared(done) => done,
+            Landed::Own(done) => done,
+            Landed::Shared(done) => match &done.outcome {
+                // By another that wanted the same; this one still wants it.
+                Err(error) if error.code == ErrorCode::Cancelled => return None,
+                Ok(_) | Err(_) => done,
+            },
             Landed::Lost => Arc::new(Done::failed(ToolError::new(
                 ErrorCode::Internal,
                 "the call failed unexpectedly",
                 "Call again; if it persists, the server's log has the reason.",
             ))),
         },
-    }
+    };
+    Some(done)
 }
 
-/// In the sync mode the work blocks a thread of its own.
-async fn on_the_right_thread(mode: Mode, job: impl Future<Output = Done> + Send + 'static) -> Done {
-    match mode {
-        Mode::Async => job.await,
-        Mode::Sync => {
-            let runtime = tokio::runtime::Handle::current();
-            tokio::task::spawn_blocking(move || runtime.block_on(job))
-                .await
-                .unwrap_or_else(|error| {
-                    Done::failed(
-                        ToolError::new(
-                            ErrorCode::Internal,
-                            "the call failed unexpectedly",
-                            "Call again; if it persists, the server's log has the reason.",
-                        )
-                        .log_detail(error),
-                    )
-                })
-        }
-    }
-}
-
-/// Waits for its turn, works, and gives its share back.
+/// Waits for its turn, works, and gives its share back. In the sync mode the
+/// work blocks a thread of its own; waiting never does.
 async fn job<T: Tool>(
     asked: Asked<T>,
     services: Arc<Services>,
@@ -369,7 +382,7 @@ async fn job<T: Tool>(
 ) -> Done {
     let schedule = &services.schedule;
     let workload = T::workload(&asked.params);
-    let engine = workload.engine;
+    let (engine, estimate) = (workload.engine, workload.estimate);
     let size = opened.as_ref().map_or(0, |(_, target)| target.size());
     let spec = schedule.spec(T::NAME, &workload, size, &caller);
     let admitted = schedule
@@ -383,7 +396,68 @@ async fn job<T: Tool>(
             return done;
         }
     };
+    let running = Arc::new(running);
+    let working = working(
+        asked,
+        Arc::clone(&services),
+        opened,
+        caller,
+        cancel,
+        Arc::clone(&running),
+    );
+    let done = match schedule.mode {
+        Mode::Async => working.await,
+        Mode::Sync => {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(working))
+                .await
+                .unwrap_or_else(|error| {
+                    Done::failed(
+                        ToolError::new(
+                            ErrorCode::Internal,
+                            "the call failed unexpectedly",
+                            "Call again; if it persists, the server's log has the reason.",
+                        )
+                        .log_detail(error),
+                    )
+                })
+        }
+    };
+    let measured = measured(&done, &estimate.of(size));
+    let ending = match &done.outcome {
+        Ok(_) => Ending::Succeeded,
+        Err(error) if error.code == ErrorCode::Cancelled => Ending::Cancelled,
+        Err(error) if error.code == ErrorCode::Timeout => Ending::TimedOut,
+        Err(_) => Ending::Failed,
+    };
+    // One that ran out of time would have used more.
+    if matches!(ending, Ending::Succeeded | Ending::TimedOut) {
+        schedule.learn(engine, size, measured);
+    }
+    let used = Used {
+        cpu: measured.cpu,
+        memory: done.facts.peak_rss,
+    };
+    if let Some(running) = Arc::into_inner(running) {
+        running.end(ending, used);
+    }
+    done
+}
+
+/// The work itself.
+async fn working<T: Tool>(
+    asked: Asked<T>,
+    services: Arc<Services>,
+    opened: Option<(String, Target)>,
+    caller: Caller,
+    cancel: CancellationToken,
+    running: Arc<Running>,
+) -> Done {
     let record = Record::default();
+    let opened = opened.map(|(path, mut target)| {
+        target.start_hashing(&services.workspace);
+        (path, target)
+    });
     let call = Call {
         services: &services,
         cancel: &cancel,
@@ -392,27 +466,26 @@ async fn job<T: Tool>(
         job: Some(&running),
         opened: Mutex::new(opened),
     };
-    let done = finish(asked.tool, asked.params, &call, running.waited()).await;
-    let measured = Measured {
-        cpu: done.facts.cpu,
+    finish(asked.tool, asked.params, &call, running.waited()).await
+}
+
+/// What a job used, as far as it is to be believed: a worker's word for its CPU
+/// time is bounded by what the machine could give it, and its peak of memory is
+/// that of all its jobs, so what is expected of the next is not learned from it.
+fn measured(done: &Done, estimated: &Cost) -> Measured {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = done
+        .ran
+        .saturating_mul(u32::try_from(processors).unwrap_or(u32::MAX));
+    Measured {
+        cpu: done.facts.cpu.min(most),
         wall: done.ran,
-        memory: done.facts.peak_rss,
-    };
-    let ending = match &done.outcome {
-        Ok(_) => Ending::Succeeded,
-        Err(error) if error.code == ErrorCode::Cancelled => Ending::Cancelled,
-        Err(error) if error.code == ErrorCode::Timeout => Ending::TimedOut,
-        Err(_) => Ending::Failed,
-    };
-    if ending == Ending::Succeeded {
-        schedule.learn(engine, size, measured);
+        memory: if estimated.subprocesses == 0 {
+            estimated.memory
+        } else {
+            done.facts.peak_rss
+        },
     }
-    let used = Used {
-        cpu: measured.cpu,
-        memory: measured.memory,
-    };
-    running.end(ending, used);
-    done
 }
 
 /// Has the tool work, and writes its answer.

@@ -76,7 +76,8 @@ impl PoolConfig {
             program: program.into(),
             args: Vec::new(),
             min: 1,
-            max: processors + 2,
+            // The engine has so many places by default.
+            max: (processors + 2).min(64),
             memory: 2 << 30,
             max_queue: 1024,
             idle_after: Duration::from_secs(20),

@@ -52,6 +52,9 @@ pub(crate) trait Work: Serialize + DeserializeOwned {
     /// Wraps it for the way.
     fn request(self) -> Request;
 
+    /// The largest reply that it can have, in bytes.
+    const LARGEST: usize = LARGEST_REPLY;
+
     /// Prefers a worker that did work of this name last.
     fn affinity(&self) -> Option<[u8; 32]> {
         None
@@ -121,7 +124,7 @@ impl Call<'_> {
             timeout: left.max(SHORTEST),
             affinity,
             retry: true,
-            max_reply: LARGEST_REPLY,
+            max_reply: W::LARGEST,
             ..Job::new(payload)
         };
         let done = self.run_watched(job, target.size()).await?;

@@ -72,7 +72,7 @@ fn clean(value: Value) -> Option<Value> {
         Value::Object(fields) => {
             let fields: Map<_, _> = fields
                 .into_iter()
-                .filter_map(|(key, value)| Some((key, clean(value)?)))
+                .filter_map(|(key, value)| Some((escaped(&key).into_owned(), clean(value)?)))
                 .collect();
             (!fields.is_empty()).then_some(Value::Object(fields))
         }

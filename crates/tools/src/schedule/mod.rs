@@ -106,6 +106,11 @@ pub struct Workload<'a> {
     pub(crate) file: Option<&'a str>,
     /// What it is taken to use before it has been seen.
     pub(crate) estimate: Estimate,
+    /// It is ended after this.
+    pub(crate) timeout: Duration,
+    /// Whether an equal call may share the run: not where the answer depends on
+    /// more than the arguments and the file.
+    pub(crate) shared: bool,
 }
 
 /// Who calls.
@@ -179,7 +184,7 @@ impl Schedule {
             history: HISTORY,
         });
         if auto && mode == Mode::Async {
-            scheduler.follow_pressure(processors, max_concurrent);
+            scheduler.follow_pressure(processors.min(max_concurrent), max_concurrent);
         }
         Self {
             scheduler,
@@ -198,7 +203,8 @@ impl Schedule {
         size: u64,
         caller: &Caller,
     ) -> JobSpec {
-        let cost = self.costs.expect(workload.engine, size, &workload.estimate);
+        let mut cost = self.costs.expect(workload.engine, size, &workload.estimate);
+        cost.wall = cost.wall.min(workload.timeout);
         let lane = caller.lane.unwrap_or(if cost.wall <= A_MOMENT {
             Lane::Interactive
         } else {

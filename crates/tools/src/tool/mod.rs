@@ -3,6 +3,7 @@
 //! documentation are derived from it; see [`crate::catalogue`].
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use reversecore_jobs::Running;
 use schemars::JsonSchema;
@@ -19,6 +20,9 @@ use crate::workspace::Target;
 pub(crate) use record::{Facts, Record};
 
 mod record;
+
+/// What answers without a file takes no longer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// One tool of the catalogue.
 pub trait Tool: Copy + Send + Sync + 'static {
@@ -51,6 +55,8 @@ pub trait Tool: Copy + Send + Sync + 'static {
             engine: Self::NAME,
             file: None,
             estimate: estimates::NOTHING,
+            timeout: LONGEST_ANSWER,
+            shared: false,
         }
     }
 
@@ -121,10 +127,12 @@ impl Call<'_> {
             return Ok(target);
         }
         self.record.note(|facts| facts.file = Some(shown));
-        self.services
-            .workspace
+        let workspace = &self.services.workspace;
+        let mut target = workspace
             .target("file_path", file_path, self.cancel)
-            .await
+            .await?;
+        target.start_hashing(workspace);
+        Ok(target)
     }
 }
 
@@ -144,6 +152,8 @@ pub struct Answer<R> {
     pub next_cursor: Option<String>,
     /// What the caller should know about the answer.
     pub warnings: Vec<String>,
+    /// Whether items were left out, whatever else is missing.
+    pub truncated: bool,
 }
 
 impl<R> Answer<R> {
@@ -156,6 +166,16 @@ impl<R> Answer<R> {
             total: None,
             next_cursor: None,
             warnings: Vec::new(),
+            truncated: false,
+        }
+    }
+
+    /// Items were left out for want of room. What could not be examined is worse,
+    /// and stays.
+    pub(crate) fn truncate(&mut self) {
+        self.truncated = true;
+        if self.coverage == Coverage::Complete {
+            self.coverage = Coverage::Truncated;
         }
     }
 
@@ -178,8 +198,9 @@ impl<R> Answer<R> {
             total,
             next_cursor,
             warnings,
+            truncated,
         } = self;
-        let truncated = coverage == Coverage::Truncated || next_cursor.is_some();
+        let truncated = truncated || coverage == Coverage::Truncated || next_cursor.is_some();
         (
             report,
             Metadata {

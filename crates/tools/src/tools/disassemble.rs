@@ -174,6 +174,8 @@ impl Tool for DisassembleCode {
             engine: "disassemble",
             file: Some(&params.file_path),
             estimate: estimates::DISASSEMBLE,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

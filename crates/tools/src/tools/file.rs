@@ -44,6 +44,7 @@ pub(crate) struct Identify;
 
 impl Work for Identify {
     type Reply = Identity;
+    const LARGEST: usize = 4 << 20;
 
     fn request(self) -> Request {
         Request::Identify(self)
@@ -113,6 +114,8 @@ impl Tool for RunFile {
             engine,
             file: Some(&params.file_path),
             estimate,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

@@ -54,6 +54,7 @@ pub(crate) struct Described {
 
 impl Work for Describe {
     type Reply = Described;
+    const LARGEST: usize = 4 << 20;
 
     fn request(self) -> Request {
         Request::FileInfo(self)
@@ -118,6 +119,8 @@ impl Tool for GetFileInfo {
             engine: "file-info",
             file: Some(&params.file_path),
             estimate: estimates::FILE_INFO,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

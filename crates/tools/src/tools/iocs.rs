@@ -8,7 +8,6 @@ use crate::bounded::{Bounded, Timeout};
 use crate::embedded::present::{Tree, outline};
 use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
-use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
@@ -90,6 +89,8 @@ impl Tool for ExtractIocs {
             engine: "iocs",
             file: Some(&params.file_path),
             estimate: estimates::IOCS,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 
@@ -108,12 +109,15 @@ impl Tool for ExtractIocs {
 fn answer(mut found: IocReport) -> Answer<Tree> {
     let warnings = std::mem::take(&mut found.warnings);
     let truncated = found.truncated;
-    let total = found.totals.values().sum();
+    let total = found
+        .totals
+        .values()
+        .fold(0_u64, |sum, count| sum.saturating_add(*count));
     let mut answer = Answer::complete(Tree::new(&found, outline));
     answer.total = Some(total);
     answer.add_warnings(warnings);
     if truncated {
-        answer.coverage = Coverage::Truncated;
+        answer.truncate();
         answer.warnings.push(
             "not all indicators are listed; narrow them with `kinds` or `min_confidence`, or raise `limit`".into(),
         );

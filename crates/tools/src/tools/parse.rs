@@ -193,6 +193,8 @@ impl Tool for ParseBinary {
             engine: "parse",
             file: Some(&params.file_path),
             estimate: estimates::PARSE,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

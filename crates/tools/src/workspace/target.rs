@@ -19,13 +19,17 @@ pub(crate) struct Target {
     identity: Identity,
     shown: String,
     hash: Hash,
-    // Stops the hashing when the call is over.
-    _stop: DropGuard,
+    /// Stops the hashing.
+    stop: CancellationToken,
+    // When the call is over.
+    _over: DropGuard,
 }
 
 #[derive(Debug)]
 enum Hash {
     Known(Arc<str>),
+    /// With a descriptor of its own, to be read from.
+    Unread(File),
     Reading(JoinHandle<io::Result<Option<Arc<str>>>>),
 }
 
@@ -59,28 +63,40 @@ impl Workspace {
         let (file, identity, twin) = opened
             .map_err(internal)?
             .map_err(|refused| refused.into_tool_error(parameter, &shown))?;
-        let stop = CancellationToken::new();
-        let hashes = self.inner.hashes.clone();
         let hash = match twin {
             Err(hash) => Hash::Known(hash),
-            Ok(twin) => {
-                let stop = stop.clone();
-                Hash::Reading(tokio::task::spawn_blocking(move || {
-                    hashes.read(&twin, identity, &stop)
-                }))
-            }
+            Ok(twin) => Hash::Unread(twin),
         };
+        let stop = CancellationToken::new();
         Ok(Target {
             file,
             identity,
             shown,
             hash,
-            _stop: stop.drop_guard(),
+            _over: stop.clone().drop_guard(),
+            stop,
         })
     }
 }
 
 impl Target {
+    /// Begins to compute the file's hash, if it is not known: beside the work,
+    /// and not before its turn.
+    pub(crate) fn start_hashing(&mut self, workspace: &Workspace) {
+        let Hash::Unread(_) = &self.hash else {
+            return;
+        };
+        // A descriptor is only moved; the placeholder is never read.
+        let Hash::Unread(twin) = std::mem::replace(&mut self.hash, Hash::Known("".into())) else {
+            return;
+        };
+        let (hashes, identity) = (workspace.inner.hashes.clone(), self.identity);
+        let stop = self.stop.clone();
+        self.hash = Hash::Reading(tokio::task::spawn_blocking(move || {
+            hashes.read(&twin, identity, &stop)
+        }));
+    }
+
     /// The file once more, with a position of its own, to hand to a child.
     pub(crate) fn file(&self) -> Result<File, ToolError> {
         super::resolve::reopen(&self.file, rustix::fs::OFlags::RDONLY)
@@ -114,6 +130,8 @@ impl Target {
     ) -> Result<Option<Arc<str>>, ToolError> {
         let hash = match &mut self.hash {
             Hash::Known(hash) => Some(Arc::clone(hash)),
+            // Nobody began, so nobody wants it.
+            Hash::Unread(_) => None,
             Hash::Reading(reading) => tokio::select! {
                 read = reading => {
                     let hash = read.map_err(internal)?.map_err(|error| self.unreadable(&error))?;

@@ -232,6 +232,7 @@ async fn a_file_that_changes_during_the_run_is_noticed() {
         .target("file_path", "a.bin", &cancel)
         .await
         .unwrap();
+    same.start_hashing(&tree.workspace);
     let hash = same.settle(soon(), &cancel).await.unwrap().unwrap();
     assert_eq!(
         &*hash,
@@ -261,6 +262,7 @@ async fn a_file_that_was_just_written_is_hashed_anew() {
             .target("file_path", "a.bin", &cancel)
             .await
             .unwrap();
+        target.start_hashing(&tree.workspace);
         let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
         hashes.push(target.settle(soon, &cancel).await.unwrap().unwrap());
     }

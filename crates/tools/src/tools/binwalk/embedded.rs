@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{BinwalkReport, Params, Signature};
 use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
-use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::text::escaped;
 use crate::tool::{Answer, Call};
@@ -64,7 +63,7 @@ fn answer(found: CarveReport, mut room: usize) -> Answer<BinwalkReport> {
     answer.total = u64::try_from(total).ok();
     answer.add_warnings(found.warnings);
     if cut {
-        answer.coverage = Coverage::Truncated;
+        answer.truncate();
         answer
             .warnings
             .push("not all signatures fit `max_output_size`; raise it for the rest".into());

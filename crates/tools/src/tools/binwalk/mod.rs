@@ -94,6 +94,8 @@ impl Tool for RunBinwalk {
             engine,
             file: Some(&params.file_path),
             estimate,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

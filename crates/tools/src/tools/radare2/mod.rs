@@ -75,6 +75,8 @@ impl Tool for RunRadare2 {
             engine: "radare2-program",
             file: Some(&params.file_path),
             estimate: estimates::RADARE2_PROGRAM,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 

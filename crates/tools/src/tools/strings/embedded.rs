@@ -6,7 +6,7 @@ use reversecore_analysis::strings::{self, Found, Options, Scanner};
 use serde::{Deserialize, Serialize};
 
 use super::report::{Encoding, Strings};
-use super::sections::Sections;
+use super::sections::{self, Sections};
 use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 
@@ -61,6 +61,7 @@ impl Work for Search {
             },
             pattern,
             room: self.room,
+            each: if self.sections { sections::ROW } else { 0 },
         };
         let stage = Stage::only("searching for strings");
         file.pieces(stage, |piece| {
@@ -76,6 +77,8 @@ struct Collected {
     listed: Listed,
     pattern: Option<Regex>,
     room: usize,
+    /// Bytes of report that a string costs besides itself.
+    each: usize,
 }
 
 impl Collected {
@@ -106,9 +109,14 @@ impl Collected {
             return;
         }
         let encoding = Encoding::of(found.encoding);
+        let Some(mut room) = self.room.checked_sub(self.each) else {
+            listed.cut = true;
+            return;
+        };
         listed.cut = !listed
             .strings
-            .push(found.offset, encoding, bytes, &mut self.room);
+            .push(found.offset, encoding, bytes, &mut room);
+        self.room = room;
         listed.shortened += u64::from(found.is_cut() && !listed.cut);
     }
 }

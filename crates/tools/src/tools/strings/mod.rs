@@ -130,6 +130,8 @@ impl Tool for RunStrings {
             engine,
             file: Some(&params.file_path),
             estimate,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 
@@ -153,7 +155,7 @@ impl Tool for RunStrings {
             let listed = call.examine(&params.file_path, timeout, search).await?;
             return Ok(listed.answer(|mut listed| {
                 let sections = listed.sections.take().map(Sections::checked);
-                let mut answer = answer(listed.into(), None);
+                let mut answer = answer(Found::listed(listed, budget), None);
                 answer.report.sections = sections;
                 answer
             }));
@@ -231,8 +233,9 @@ async fn read(
     }
 }
 
-impl From<embedded::Listed> for Found {
-    fn from(listed: embedded::Listed) -> Self {
+impl Found {
+    /// What a worker has listed, within the room that it was given.
+    fn listed(listed: embedded::Listed, room: usize) -> Self {
         let embedded::Listed {
             strings,
             total,
@@ -241,7 +244,7 @@ impl From<embedded::Listed> for Found {
             sections: _,
         } = listed;
         Self {
-            strings: strings.checked(),
+            strings: strings.checked(room),
             total,
             cut,
             shortened,

@@ -119,12 +119,17 @@ impl Strings {
     /// What has come from a worker, made fit for a report: one that a file has
     /// taken over does not escape what it sends. Rows that are no rows of the
     /// text become empty.
-    pub(super) fn checked(self) -> Self {
+    ///
+    /// `room`: bytes of report that it was asked for; nothing beyond is kept.
+    pub(super) fn checked(self, mut room: usize) -> Self {
         let plain = |byte: u8| matches!(byte, b'\t' | 0x20..=0x7e);
-        let whole = self
-            .items
-            .iter()
-            .all(|item| self.text.get(item.start..item.end).is_some());
+        // One after another, as they are made: no part of the text twice.
+        let mut at = 0;
+        let whole = self.items.iter().all(|item| {
+            let next = item.start == at && self.text.get(item.start..item.end).is_some();
+            at = item.end;
+            next
+        }) && self.size() <= room;
         let fit = self.text.bytes().all(plain)
             || !self
                 .text
@@ -133,7 +138,6 @@ impl Strings {
         if whole && fit {
             return self;
         }
-        let mut room = usize::MAX;
         let mut checked = Self::default();
         for (offset, encoding, text) in self.iter() {
             checked.push(offset, encoding, text.as_bytes(), &mut room);
@@ -362,7 +366,7 @@ mod tests {
     fn what_a_worker_did_not_escape_is_escaped_here() {
         let fit = report(false).strings;
         let same = fit.text.clone();
-        assert_eq!(fit.checked().text, same);
+        assert_eq!(fit.checked(usize::MAX).text, same);
         let hostile = Strings {
             text: "a\nb\u{1b}[31m\u{202e}".to_owned(),
             items: vec![
@@ -386,9 +390,21 @@ mod tests {
                 },
             ],
         };
-        let checked = hostile.checked();
+        let checked = hostile.checked(60);
         let texts: Vec<_> = checked.iter().map(|(_, _, text)| text).collect();
         assert_eq!(texts, ["a\\nb", "\\x1b[31", ""]);
+        let overlapping = Strings {
+            text: "x".repeat(1000),
+            items: (0..1000)
+                .map(|offset| Item {
+                    offset,
+                    encoding: Encoding::Ascii,
+                    start: 0,
+                    end: 1000,
+                })
+                .collect(),
+        };
+        assert!(overlapping.checked(5000).size() <= 5000);
     }
 
     #[test]

@@ -8,6 +8,10 @@ use crate::text::escaped;
 
 /// Sections are listed up to this many.
 const MOST: usize = 4096;
+/// Of a name so many characters are shown. Longer ones are not what linkers make.
+const LONGEST_NAME: usize = 32;
+/// Bytes that a name may add to each row of a report.
+pub(super) const ROW: usize = 16;
 
 /// The sections of a file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -23,7 +27,7 @@ impl Sections {
             .into_iter()
             .filter(|(start, end, _)| start < end)
             .take(MOST)
-            .map(|(start, end, name)| (start, end, escaped(&name).into_owned()))
+            .map(|(start, end, name)| (start, end, short(&name)))
             .collect();
         table.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
         Self { table }
@@ -65,6 +69,12 @@ impl Sections {
             .find(|(_, end, _)| offset < *end)
             .map_or("", |(.., name)| name)
     }
+}
+
+/// A name as it stands in rows: every row has one, so it is short.
+fn short(name: &str) -> String {
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    escaped(&name).into_owned()
 }
 
 #[cfg(test)]

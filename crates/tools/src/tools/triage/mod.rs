@@ -39,6 +39,7 @@ pub(crate) struct Triage;
 
 impl Work for Triage {
     type Reply = Summary;
+    const LARGEST: usize = 4 << 20;
 
     fn request(self) -> Request {
         Request::Triage(self)
@@ -62,6 +63,8 @@ impl Tool for TriageFile {
             engine: "triage",
             file: Some(&params.file_path),
             estimate: estimates::TRIAGE,
+            timeout: params.timeout.resolve(None),
+            shared: true,
         }
     }
 
@@ -86,9 +89,12 @@ fn answer(mut summary: Summary, verdict: Verdict) -> Answer<Tree> {
     let shortened = summary.shorten();
     let mut answer = Answer::complete(Tree::new(&summary, outline));
     answer.add_warnings(warnings);
+    if !verdict.warnings.is_empty() && answer.coverage == Coverage::Complete {
+        answer.coverage = Coverage::Partial;
+    }
     answer.warnings.extend(verdict.warnings);
     if shortened {
-        answer.coverage = Coverage::Truncated;
+        answer.truncate();
         answer.warnings.push(
                 "lists are cut to fit 4,000 tokens; `extract_iocs`, `parse_binary` and `run_binwalk` have them whole".into(),
             );

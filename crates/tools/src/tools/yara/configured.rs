@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use super::include::Flat;
 use super::output::Match;
 use super::{Origin, embedded, prepared};
+use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::tool::Call;
 
@@ -68,10 +69,12 @@ impl ConfiguredRules {
             Ok(answer) => Ok(Verdict {
                 matches: answer.report.matches.iter().map(described).collect(),
                 // Advice on how rules are written is for their author.
-                warnings: if answer.total.is_some() {
-                    Vec::new()
-                } else {
-                    vec!["the configured YARA rules were not done in time".to_owned()]
+                warnings: match answer.coverage {
+                    Coverage::Complete | Coverage::Truncated => Vec::new(),
+                    Coverage::TimedOut => {
+                        vec!["the configured YARA rules were not done in time".to_owned()]
+                    }
+                    Coverage::Partial => answer.warnings,
                 },
             }),
             Err(error) if call.cancel.is_cancelled() => Err(error),

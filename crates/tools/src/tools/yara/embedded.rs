@@ -103,7 +103,7 @@ impl Work for Scan {
             },
         };
         let options = ScanOptions {
-            timeout: Some(file.time()),
+            timeout: Some(whole_seconds(file.time())),
             externals: self.externals,
             max_matches: MOST_MATCHES,
             max_matches_per_pattern: MOST_OF_A_PATTERN,
@@ -119,6 +119,11 @@ impl Work for Scan {
                 .collect(),
         })
     }
+}
+
+/// yara-x rounds up, and would be overtaken by the end of the call.
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs().max(1))
 }
 
 /// What is to be matched, and how.
@@ -196,8 +201,9 @@ fn answer(
         warnings,
     } = report;
     let slow = slow.into_iter().filter(|_| slow_rules || timed_out);
-    let listed = matches.iter().map(|found| found.strings.len() as u64);
-    let cut = listed.sum::<u64>() < matches.iter().map(|found| found.strings_total).sum();
+    let cut = matches
+        .iter()
+        .any(|found| (found.strings.len() as u64) < found.strings_total);
     let mut answer = Answer::complete(YaraReport {
         matches: matches.into_iter().map(Match::from).collect(),
         slow: slow.map(Slow::from).collect(),
@@ -221,10 +227,10 @@ fn answer(
         return answer;
     }
     answer.total = u64::try_from(answer.report.matches.len()).ok();
-    if cut {
-        answer.coverage = Coverage::Truncated;
-    }
     answer.add_warnings(warnings);
+    if cut {
+        answer.truncate();
+    }
     answer
 }
 
@@ -242,19 +248,23 @@ impl From<reversecore_analysis::yara::RuleMatch> for Match {
                         Meta::Text(escaped(&text).into_owned())
                     }
                 };
-                (entry.name, value)
+                (escaped(&entry.name).into_owned(), value)
             })
             .collect();
         Self {
-            rule: found.rule,
-            namespace: found.namespace,
-            tags: found.tags,
+            rule: escaped(&found.rule).into_owned(),
+            namespace: escaped(&found.namespace).into_owned(),
+            tags: found
+                .tags
+                .iter()
+                .map(|tag| escaped(tag).into_owned())
+                .collect(),
             meta,
             strings: found
                 .strings
                 .into_iter()
                 .map(|string| StringMatch {
-                    identifier: string.identifier,
+                    identifier: escaped(&string.identifier).into_owned(),
                     offset: string.offset,
                     length: string.length,
                     data: shown(&string.data),
@@ -268,8 +278,8 @@ impl From<SlowRule> for Slow {
     fn from(slow: SlowRule) -> Self {
         let milliseconds = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
         Self {
-            namespace: slow.namespace,
-            rule: slow.rule,
+            namespace: escaped(&slow.namespace).into_owned(),
+            rule: escaped(&slow.rule).into_owned(),
             patterns_ms: milliseconds(slow.patterns),
             condition_ms: milliseconds(slow.condition),
         }
@@ -284,10 +294,9 @@ fn shown(hexadecimal: &str) -> String {
         let pair = std::str::from_utf8(pair).unwrap_or_default();
         match u8::from_str_radix(pair, 16) {
             Ok(byte @ 0x20..=0x7e) => text.push(char::from(byte)),
-            Ok(_) | Err(_) => {
-                text.push_str("\\x");
-                text.push_str(pair);
-            }
+            Ok(byte) => text.push_str(&format!("\\x{byte:02x}")),
+            // No engine of ours writes that.
+            Err(_) => {}
         }
     }
     text
@@ -301,5 +310,6 @@ mod tests {
     fn bytes_are_shown_as_text_where_they_are_text() {
         assert_eq!(shown("474e5500ff"), "GNU\\x00\\xff");
         assert_eq!(shown(""), "");
+        assert_eq!(shown("41\u{1b}[42"), "AB");
     }
 }

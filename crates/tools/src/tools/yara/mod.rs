@@ -143,6 +143,8 @@ impl Tool for RunYara {
             engine,
             file: Some(&params.file_path),
             estimate,
+            timeout: params.timeout.resolve(None),
+            shared: params.rule_file.is_none(),
         }
     }
 
