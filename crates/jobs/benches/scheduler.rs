@@ -15,13 +15,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reversecore_jobs::{
     Capacity, Client, Cost, Ending, JobSpec, Lane, Patience, Refused, Running, Scheduler,
     SchedulerConfig, Used,
 };
 use tokio::task::unconstrained;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const CLIENTS: usize = 100;

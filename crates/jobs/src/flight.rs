@@ -146,6 +146,10 @@ where
             key,
             number,
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it must outlive whoever began it; the last waiter ends it by its token"
+        )]
         tokio::spawn(async move {
             let done = work.await;
             // Nobody new may come aboard when the result is out.
@@ -217,6 +221,10 @@ impl<K: Eq + Hash, T> Drop for Over<K, T> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks of a test are awaited in it"
+)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -6,6 +6,10 @@
     clippy::unwrap_used,
     reason = "helpers of tests fail like the tests themselves"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tasks of a test are awaited in it"
+)]
 
 mod machine;
 
@@ -298,4 +302,41 @@ async fn the_queue_moves_while_a_scheduler_is_closed_and_drained() {
     assert!(!idle.is_finished());
     drop(running);
     idle.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_behind_a_job_that_has_waited_too_long_go_on() {
+    use reversecore_jobs::{JobSpec, Refused};
+    use tokio_util::sync::CancellationToken;
+    let scheduler = Scheduler::start(config(CAPACITY));
+    let never = CancellationToken::new();
+    let spec = |memory, wall| {
+        let cost = Cost {
+            memory,
+            wall: Duration::from_millis(wall),
+            ..Cost::default()
+        };
+        JobSpec::new("x", Client::new("a"), cost)
+    };
+    // It is expected to be over soon, and is not.
+    let _running = scheduler.admit(spec(600, 100), &never).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let mut blocked = spec(700, 100);
+    blocked.start_by = Some(start + Duration::from_secs(1));
+    let waiting = |spec| {
+        let (scheduler, never) = (scheduler.clone(), never.clone());
+        tokio::spawn(async move { scheduler.admit(spec, &never).await })
+    };
+    let blocked = waiting(blocked);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // It would fit; but the one before it is late already, and not to be delayed.
+    let behind = waiting(spec(300, 100));
+    let refused = blocked.await.unwrap();
+    assert!(
+        matches!(refused, Err(Refused::Expired { .. })),
+        "{refused:?}"
+    );
+    let behind = behind.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 1);
+    assert_eq!(behind.waited(), Duration::from_millis(500));
 }

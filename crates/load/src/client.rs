@@ -10,6 +10,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// An answer larger than this is an error.
 const LARGEST: usize = 256 << 20;
@@ -86,6 +87,8 @@ pub struct Client {
     target: Target,
     era: Era,
     session: Option<HeaderValue>,
+    // Ends the connection with the client.
+    _driver: JoinSet<()>,
 }
 
 impl Target {
@@ -128,7 +131,8 @@ impl Client {
             .map_err(refused)?;
         stream.set_nodelay(true).map_err(refused)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
             // Whoever sends on it learns of the end.
             connection.await.ok();
         });
@@ -137,6 +141,7 @@ impl Client {
             target: target.clone(),
             era,
             session: None,
+            _driver: driver,
         };
         if era == Era::Session {
             client.initialize().await?;

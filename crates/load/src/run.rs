@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Client, ClientError, Era, RECONNECT_PAUSE, Target};
 use crate::process::{Use, used};
@@ -162,7 +163,7 @@ async fn one(mut client: Client, load: Arc<Load>, next: Arc<AtomicU64>, start: I
         if due >= end {
             return seen;
         }
-        tokio::time::sleep_until(due.into()).await;
+        sleep_until(due).await;
         match client
             .call(&load.tool, &load.template.arguments(number))
             .await
@@ -177,7 +178,7 @@ async fn one(mut client: Client, load: Arc<Load>, next: Arc<AtomicU64>, start: I
                     if Instant::now() >= end {
                         return seen;
                     }
-                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                    sleep(RECONNECT_PAUSE).await;
                     if let Ok(again) = Client::connect(&load.target, load.era).await {
                         client = again;
                         break;
@@ -244,8 +245,9 @@ impl Latency {
 struct Watcher {
     pid: u32,
     before: Use,
-    stop: Arc<AtomicBool>,
-    looking: std::thread::JoinHandle<u64>,
+    peak: Arc<AtomicU64>,
+    // Ends with this.
+    _looking: JoinSet<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -258,30 +260,32 @@ struct Watched {
 impl Watcher {
     fn start(pid: u32) -> Self {
         let before = used(pid);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let looking = std::thread::spawn(move || {
-            let mut peak = before.resident;
-            while !stopped.load(Ordering::Relaxed) {
-                peak = peak.max(used(pid).resident);
-                std::thread::sleep(LOOK);
+        let peak = Arc::new(AtomicU64::new(before.resident));
+        let highest = Arc::clone(&peak);
+        let mut looking = JoinSet::new();
+        looking.spawn(async move {
+            loop {
+                sleep(LOOK).await;
+                // Reading takes the kernel milliseconds; the calls go on.
+                if let Ok(now) = spawn_blocking(move || used(pid)).await {
+                    highest.fetch_max(now.resident, Ordering::Relaxed);
+                }
             }
-            peak
         });
         Self {
             pid,
             before,
-            stop,
-            looking,
+            peak,
+            _looking: looking,
         }
     }
 
     fn stop(self) -> Watched {
-        self.stop.store(true, Ordering::Relaxed);
+        let after = used(self.pid);
         Watched {
             before: self.before,
-            after: used(self.pid),
-            peak: self.looking.join().unwrap_or(self.before.resident),
+            after,
+            peak: self.peak.load(Ordering::Relaxed).max(after.resident),
         }
     }
 }

@@ -93,11 +93,12 @@ pub(super) fn read(pairs: Vec<(OsString, OsString)>) -> Result<Environment, Conf
                     .notes
                     .push(format!("the variable {variable} has no effect yet")),
                 Kind::Text | Kind::Integer | Kind::PathList | Kind::AsyncSwitch => {
+                    let value = kind.value(text);
                     found.settings.push(Setting {
                         variable,
                         key,
-                        value: kind.value(text),
-                    })
+                        value,
+                    });
                 }
             }
         } else if name.starts_with(PREFIX) {

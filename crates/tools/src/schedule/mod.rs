@@ -27,8 +27,8 @@ use crate::error::{ErrorCode, ToolError};
 use crate::workspace::Identity;
 use costs::Costs;
 
-/// A job that is expected to be over by then is interactive, if nobody says
-/// otherwise.
+/// A job that starts no program and is expected to be over by then is
+/// interactive, if nobody says otherwise.
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// Ended jobs that `list_jobs` remembers.
 const HISTORY: usize = 500;
@@ -205,7 +205,8 @@ impl Schedule {
     ) -> JobSpec {
         let mut cost = self.costs.expect(workload.engine, size, &workload.estimate);
         cost.wall = cost.wall.min(workload.timeout);
-        let lane = caller.lane.unwrap_or(if cost.wall <= A_MOMENT {
+        let quick = cost.wall <= A_MOMENT && cost.subprocesses == 0;
+        let lane = caller.lane.unwrap_or(if quick {
             Lane::Interactive
         } else {
             Lane::Normal
@@ -244,10 +245,6 @@ fn reserved(slots: usize) -> usize {
 }
 
 /// The error of a call that was not started.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an enum that may grow; whatever is not the caller's affair is ours"
-)]
 pub(crate) fn refusal(refused: &Refused) -> ToolError {
     match refused {
         Refused::QueueFull {

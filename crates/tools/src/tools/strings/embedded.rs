@@ -65,7 +65,7 @@ impl Work for Search {
         };
         let stage = Stage::only("searching for strings");
         file.pieces(stage, |piece| {
-            scanner.feed(piece, |found| collected.take(found))
+            scanner.feed(piece, |found| collected.take(found));
         });
         scanner.finish(|found| collected.take(found));
         // The server sorts: it takes nobody's word for the order.
