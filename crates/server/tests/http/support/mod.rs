@@ -88,7 +88,11 @@ impl Call {
     }
 
     pub(crate) fn delete(session: &str) -> Self {
-        let mut call = Self::get("/mcp").header("mcp-session-id", session);
+        Self::delete_at("/mcp").header("mcp-session-id", session)
+    }
+
+    pub(crate) fn delete_at(path: &str) -> Self {
+        let mut call = Self::get(path);
         call.method = Method::DELETE;
         call
     }
