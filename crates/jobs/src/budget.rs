@@ -19,6 +19,11 @@ use crate::spec::{Cost, Lane};
 /// it is over before it could be in anybody's way.
 const LIGHT: Duration = Duration::from_millis(50);
 
+/// Whether a job keeps a processor busy.
+pub(crate) fn is_heavy(cost: &Cost) -> bool {
+    cost.cpu >= LIGHT
+}
+
 /// What there is for jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
@@ -130,7 +135,7 @@ impl Budget {
 
     /// The share that a job would have.
     pub(crate) fn share(&self, lane: Lane, cost: &Cost, now: Instant) -> Share {
-        let processors = usize::from(cost.cpu >= LIGHT);
+        let processors = usize::from(is_heavy(cost));
         let capacity = &self.capacity;
         Share {
             lane,

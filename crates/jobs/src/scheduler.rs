@@ -179,7 +179,7 @@ impl Scheduler {
         let (start_by, asked) = (spec.start_by, spec.clone());
         let receiver = state.enqueue(id, spec, now, cancel.clone());
         let started = state.decide(now);
-        let expected = state.expected_wait(lane, now);
+        let expected = state.expected_wait(lane, &asked.cost, now);
         let late = start_by.is_some_and(|moment| now + expected > moment);
         if late && state.queued.contains_key(&id) {
             let refused = Refused::Late { expected };

@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Budget, Resource, Share};
+use crate::budget::{Budget, Resource, Share, is_heavy};
 use crate::events::{Event, What};
 use crate::order::{Entry, Order};
 use crate::progress::Throttle;
 use crate::refused::Refused;
 use crate::scheduler::SchedulerConfig;
-use crate::spec::{JobId, JobSpec, Lane};
+use crate::spec::{Cost, JobId, JobSpec, Lane};
 use crate::state::{Ending, JobView, Progress, StateView, Used};
 use crate::stats::Stats;
 
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) start_by: BTreeMap<(Instant, JobId), ()>,
     /// What the queued jobs of each lane are expected to take, together.
     pub(crate) expected: [Duration; 3],
+    /// The same of those that keep a processor busy.
+    pub(crate) heavy: [Duration; 3],
     /// The next in order, and what it waits for.
     pub(crate) blocked: Option<(JobId, Resource)>,
     pub(crate) recent: VecDeque<JobView>,
@@ -83,6 +85,7 @@ impl State {
             running: HashMap::new(),
             start_by: BTreeMap::new(),
             expected: [Duration::ZERO; 3],
+            heavy: [Duration::ZERO; 3],
             blocked: None,
             recent: VecDeque::new(),
             next: 1,
@@ -103,28 +106,41 @@ impl State {
         }
         if self.order.len() >= self.queue {
             let all: Duration = self.expected.iter().sum();
+            let heavy: Duration = self.heavy.iter().sum();
             let slots = u32::try_from(self.budget.capacity.slots.max(1)).unwrap_or(u32::MAX);
             return Err(Refused::QueueFull {
                 running: self.running.len(),
                 waiting: self.order.len(),
-                retry_after: (all / slots / 2).clamp(SHORTEST_RETRY, LONGEST_RETRY),
+                retry_after: ((all / slots).max(heavy / self.processors()) / 2)
+                    .clamp(SHORTEST_RETRY, LONGEST_RETRY),
             });
         }
         Ok(())
     }
 
     /// How long a new job of a lane is expected to wait: what runs, and what
-    /// waits in its lane and those before it, spread over the slots.
-    pub(crate) fn expected_wait(&self, lane: Lane, now: Instant) -> Duration {
-        let before: Duration = self.expected.iter().take(lane.index() + 1).sum();
+    /// waits in its lane and those before it, spread over the slots, and, for one
+    /// that keeps a processor busy, over the processors.
+    pub(crate) fn expected_wait(&self, lane: Lane, cost: &Cost, now: Instant) -> Duration {
+        let before =
+            |sums: &[Duration; 3]| -> Duration { sums.iter().take(lane.index() + 1).sum() };
         let slots = u32::try_from(self.budget.capacity.slots_of(lane)).unwrap_or(u32::MAX);
-        let first_free = self
+        let left = |started: &Started| started.share.until.saturating_duration_since(now);
+        let first_free = self.running.values().map(left).min().unwrap_or_default();
+        let by_slots = first_free + before(&self.expected) / slots;
+        if !is_heavy(cost) {
+            return by_slots;
+        }
+        let busy = self
             .running
             .values()
-            .map(|started| started.share.until.saturating_duration_since(now))
-            .min()
-            .unwrap_or_default();
-        first_free + before / slots
+            .filter(|other| other.share.processors > 0);
+        let running: Duration = busy.map(left).sum();
+        by_slots.max((running + before(&self.heavy)) / self.processors())
+    }
+
+    fn processors(&self) -> u32 {
+        u32::try_from(self.budget.capacity.processors.max(1)).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn enqueue(
@@ -145,7 +161,7 @@ impl State {
         if let Some(moment) = spec.start_by {
             self.start_by.insert((moment, id), ());
         }
-        if let Some(sum) = self.expected.get_mut(spec.lane.index()) {
+        for sum in self.sums(&spec) {
             *sum = sum.saturating_add(spec.cost.wall);
         }
         self.queued.insert(
@@ -160,6 +176,15 @@ impl State {
         receiver
     }
 
+    /// The sums that a queued job counts in.
+    fn sums(&mut self, spec: &JobSpec) -> impl Iterator<Item = &mut Duration> {
+        let lane = spec.lane.index();
+        let heavy = is_heavy(&spec.cost);
+        let all = self.expected.get_mut(lane);
+        all.into_iter()
+            .chain(self.heavy.get_mut(lane).filter(|_| heavy))
+    }
+
     /// Takes a job out of the queue; the order must have let go of it, or does.
     pub(crate) fn dequeue(&mut self, id: JobId) -> Option<Queued> {
         let queued = self.queued.remove(&id)?;
@@ -167,7 +192,7 @@ impl State {
         if let Some(moment) = queued.spec.start_by {
             self.start_by.remove(&(moment, id));
         }
-        if let Some(sum) = self.expected.get_mut(queued.spec.lane.index()) {
+        for sum in self.sums(&queued.spec) {
             *sum = sum.saturating_sub(queued.spec.cost.wall);
         }
         Some(queued)
@@ -347,7 +372,7 @@ impl State {
             .take(lane.index() + 1)
             .map(|lane| self.order.lane_len(lane))
             .sum();
-        let whole = self.expected_wait(lane, now);
+        let whole = self.expected_wait(lane, &queued.spec.cost, now);
         let position = u32::try_from(position + 1).unwrap_or(u32::MAX);
         whole / u32::try_from(all.max(1)).unwrap_or(u32::MAX) * position
     }

@@ -340,3 +340,45 @@ async fn those_behind_a_job_that_has_waited_too_long_go_on() {
     assert_eq!(start.elapsed().as_secs(), 1);
     assert_eq!(behind.waited(), Duration::from_millis(500));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_predicted_start_knows_the_scarce_resource() {
+    use reversecore_jobs::{JobSpec, StateView};
+    let scheduler = Scheduler::start(config(CAPACITY));
+    let never = tokio_util::sync::CancellationToken::new();
+    let spec = || {
+        let second = Duration::from_secs(1);
+        let cost = Cost {
+            cpu: second,
+            wall: second,
+            ..Cost::default()
+        };
+        JobSpec::new("x", Client::new("a"), cost)
+    };
+    let _two = [
+        scheduler.admit(spec(), &never).await.unwrap(),
+        scheduler.admit(spec(), &never).await.unwrap(),
+    ];
+    // Slots are free; processors are not.
+    for _ in 0..4 {
+        let (scheduler, never) = (scheduler.clone(), never.clone());
+        tokio::spawn(async move { scheduler.admit(spec(), &never).await.map(drop) });
+    }
+    tokio::task::yield_now().await;
+    let starts: Vec<f64> = scheduler
+        .jobs(10)
+        .into_iter()
+        .filter_map(|job| match job.state {
+            StateView::Queued {
+                predicted_start, ..
+            } => Some(predicted_start.as_secs_f64()),
+            StateView::Running { .. } | StateView::Ended { .. } => None,
+        })
+        .collect();
+    assert_eq!(starts.len(), 4);
+    assert!(starts[0] >= 0.5 && starts[3] <= 4.0, "{starts:?}");
+    assert!(
+        starts.windows(2).all(|pair| pair[0] < pair[1]),
+        "{starts:?}"
+    );
+}
