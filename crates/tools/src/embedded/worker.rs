@@ -29,6 +29,16 @@ pub(crate) enum Request {
 /// has: the rest is for the way to the caller. Past its time a worker is killed,
 /// and what it has found with it.
 const SPENT_AT_MOST: f64 = 0.9;
+/// And so much at least is left for it, out of the half of a short time: a busy
+/// machine does not run a worker the moment it should look at its clock.
+const LEFT_AT_LEAST: Duration = Duration::from_millis(300);
+
+/// Of the time that is left, what work may take.
+fn spendable(left: Duration) -> Duration {
+    let reserve = LEFT_AT_LEAST.min(left / 2);
+    left.mul_f64(SPENT_AT_MOST)
+        .min(left.saturating_sub(reserve))
+}
 
 /// The file under analysis, and the clock that it is analysed by.
 #[derive(Debug)]
@@ -77,16 +87,16 @@ impl<'a> File<'a, '_> {
 
     /// How long an engine with a clock of its own may take.
     pub(crate) fn time(&self) -> Duration {
-        self.context.time_left().mul_f64(SPENT_AT_MOST)
+        spendable(self.context.time_left())
     }
 
     /// What an engine is watched by: tells the caller how far it has got, and
     /// ends it when the stage's time is over.
     pub(crate) fn watch(&mut self, stage: Stage) -> impl FnMut(u64) -> bool {
         let left = self.context.time_left();
-        let share = SPENT_AT_MOST * stage.share.clamp(0.0, 1.0);
+        let spent = spendable(left).mul_f64(stage.share.clamp(0.0, 1.0));
         // What is to be left when the stage ends.
-        let reserve = left.saturating_sub(left.mul_f64(share));
+        let reserve = left.saturating_sub(spent);
         move |done| self.goes_on(stage, done, reserve)
     }
 
