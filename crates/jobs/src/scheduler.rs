@@ -155,15 +155,16 @@ impl Scheduler {
         let shared = &self.shared;
         let now = Instant::now();
         let mut state = shared.state();
-        let lane = spec.lane;
-        if let Err(refused) = state.check(&spec, now) {
+        let (lane, cost, start_by) = (spec.lane, spec.cost, spec.start_by);
+        let share = state.budget.share(lane, &cost, now);
+        let at_once = state.order.is_empty() && state.budget.lacks(&share).is_none();
+        if let Err(refused) = state.check(at_once) {
             state.stats.refused(&refused);
             return Err(refused);
         }
         let id = JobId(state.next);
         state.next += 1;
-        let share = state.budget.share(lane, &spec.cost, now);
-        if state.order.is_empty() && state.budget.lacks(&share).is_none() {
+        if at_once {
             shared.tell(
                 id,
                 &spec,
@@ -176,17 +177,15 @@ impl Scheduler {
             return Ok(Entered::Running(shared.running(id, Duration::ZERO)));
         }
         shared.tell(id, &spec, What::Queued);
-        let (start_by, asked) = (spec.start_by, spec.clone());
         let receiver = state.enqueue(id, spec, now, cancel.clone());
         let started = state.decide(now);
-        let expected = state.expected_wait(lane, &asked.cost, now);
+        let expected = state.expected_wait(lane, &cost, now);
         let late = start_by.is_some_and(|moment| now + expected > moment);
-        if late && state.queued.contains_key(&id) {
+        if late && let Some(queued) = state.dequeue(id) {
             let refused = Refused::Late { expected };
             state.stats.refused(&refused);
-            state.dequeue(id);
             drop(state);
-            shared.tell(id, &asked, What::Refused);
+            shared.tell(id, &queued.spec, What::Refused);
             shared.hand_out(started);
             return Err(refused);
         }
@@ -225,35 +224,28 @@ impl Scheduler {
     /// the last ones that ended, latest first; at most `most` of each.
     #[must_use]
     pub fn jobs(&self, most: usize) -> Vec<JobView> {
-        let state = self.shared.state();
-        let now = Instant::now();
-        let mut running: Vec<_> = state.running.keys().copied().collect();
-        running.sort_unstable();
-        let mut queued: Vec<_> = state.queued.keys().copied().collect();
-        queued.sort_unstable();
-        running
-            .into_iter()
-            .take(most)
-            .chain(queued.into_iter().take(most))
-            .filter_map(|id| state.view(id, now))
-            .chain(state.recent.iter().rev().take(most).cloned())
-            .collect()
+        self.some_jobs(most, |_| true)
     }
 
     /// The same of one client's jobs.
     #[must_use]
     pub fn jobs_of(&self, client: &Client, most: usize) -> Vec<JobView> {
+        self.some_jobs(most, |of| of == client)
+    }
+
+    fn some_jobs(&self, most: usize, wanted: impl Fn(&Client) -> bool) -> Vec<JobView> {
         let state = self.shared.state();
         let now = Instant::now();
-        let of = |spec: &JobSpec| spec.client == *client;
-        let running = state.running.iter().filter(|(_, job)| of(&job.spec));
+        let running = state.running.iter();
+        let running = running.filter(|(_, job)| wanted(&job.spec.client));
         let mut running: Vec<_> = running.map(|(id, _)| *id).collect();
         running.sort_unstable();
-        let queued = state.queued.iter().filter(|(_, job)| of(&job.spec));
+        let queued = state.queued.iter();
+        let queued = queued.filter(|(_, job)| wanted(&job.spec.client));
         let mut queued: Vec<_> = queued.map(|(id, _)| *id).collect();
         queued.sort_unstable();
         let ended = state.recent.iter().rev();
-        let ended = ended.filter(|job| job.client == *client).take(most);
+        let ended = ended.filter(|job| wanted(&job.client)).take(most);
         running
             .into_iter()
             .take(most)

@@ -94,17 +94,12 @@ impl State {
         }
     }
 
-    /// Whether a job may be submitted at all.
-    pub(crate) fn check(&self, spec: &JobSpec, now: Instant) -> Result<(), Refused> {
+    /// Whether a job may be submitted at all; `at_once`: it need not wait.
+    pub(crate) fn check(&self, at_once: bool) -> Result<(), Refused> {
         if self.closed {
             return Err(Refused::ShutDown);
         }
-        let share = self.budget.share(spec.lane, &spec.cost, now);
-        let waits = !self.order.is_empty() || self.budget.lacks(&share).is_some();
-        if !waits {
-            return Ok(());
-        }
-        if self.order.len() >= self.queue {
+        if !at_once && self.order.len() >= self.queue {
             let all: Duration = self.expected.iter().sum();
             let heavy: Duration = self.heavy.iter().sum();
             let slots = u32::try_from(self.budget.capacity.slots.max(1)).unwrap_or(u32::MAX);

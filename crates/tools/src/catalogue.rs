@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::envelope::{Coverage, Envelope, Metadata};
 use crate::error::{ErrorCode, ToolError};
+use crate::schedule::estimates::Kind;
 use crate::schedule::{Caller, Key, Mode, refusal};
 use crate::services::Services;
 use crate::telemetry::InFlight;
@@ -361,14 +362,18 @@ async fn as_job<T: Tool>(
                 Err(error) if error.code == ErrorCode::Cancelled => return None,
                 Ok(_) | Err(_) => done,
             },
-            Landed::Lost => Arc::new(Done::failed(ToolError::new(
-                ErrorCode::Internal,
-                "the call failed unexpectedly",
-                "Call again; if it persists, the server's log has the reason.",
-            ))),
+            Landed::Lost => Arc::new(Done::failed(failed_unexpectedly())),
         },
     };
     Some(done)
+}
+
+fn failed_unexpectedly() -> ToolError {
+    ToolError::new(
+        ErrorCode::Internal,
+        "the call failed unexpectedly",
+        "Call again; if it persists, the server's log has the reason.",
+    )
 }
 
 /// Waits for its turn, works, and gives its share back. In the sync mode the
@@ -382,7 +387,7 @@ async fn job<T: Tool>(
 ) -> Done {
     let schedule = &services.schedule;
     let workload = T::workload(&asked.params);
-    let (engine, estimate) = (workload.engine, workload.estimate);
+    let Kind { engine, estimate } = workload.kind;
     let size = opened.as_ref().map_or(0, |(_, target)| target.size());
     let spec = schedule.spec(T::NAME, &workload, size, &caller);
     let admitted = schedule
@@ -411,16 +416,7 @@ async fn job<T: Tool>(
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(working))
                 .await
-                .unwrap_or_else(|error| {
-                    Done::failed(
-                        ToolError::new(
-                            ErrorCode::Internal,
-                            "the call failed unexpectedly",
-                            "Call again; if it persists, the server's log has the reason.",
-                        )
-                        .log_detail(error),
-                    )
-                })
+                .unwrap_or_else(|error| Done::failed(failed_unexpectedly().log_detail(error)))
         }
     };
     let measured = measured(&done, &estimate.of(size));

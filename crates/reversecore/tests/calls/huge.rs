@@ -2,7 +2,7 @@
 //! of a call.
 
 use reversecore_testkit::processes::resident_bytes;
-use reversecore_testkit::samples::{Workspace, system_binary};
+use reversecore_testkit::samples::Workspace;
 
 use crate::support::{Session, discloses_nothing};
 use crate::{FILE_TOOLS, arguments};
@@ -10,12 +10,7 @@ use crate::{FILE_TOOLS, arguments};
 #[test]
 fn a_file_too_large_for_the_time_has_a_partial_answer() {
     let workspace = Workspace::new();
-    workspace.write("huge", &system_binary("ls"));
-    let file = std::fs::File::options()
-        .write(true)
-        .open(workspace.join("huge"))
-        .unwrap();
-    file.set_len(8 << 30).unwrap();
+    workspace.sparse("huge", 8 << 30);
     let mut session = Session::start(workspace.path());
     for tool in FILE_TOOLS {
         if tool == "run_radare2" {

@@ -1,6 +1,6 @@
 //! Calls as jobs: seen, cancelled, shared, refused, told about.
 
-use reversecore_testkit::samples::{Workspace, system_binary};
+use reversecore_testkit::samples::Workspace;
 use serde_json::{Value, json};
 
 use crate::support::{Session, reversecore};
@@ -164,12 +164,7 @@ fn both_modes_give_the_same_reports() {
 #[test]
 fn long_work_says_how_far_it_has_got() {
     let workspace = Workspace::new();
-    workspace.write("huge", &system_binary("ls"));
-    let file = std::fs::File::options()
-        .write(true)
-        .open(workspace.join("huge"))
-        .unwrap();
-    file.set_len(64 << 30).unwrap();
+    workspace.sparse("huge", 64 << 30);
     let mut session = Session::start(workspace.path());
     let envelope = session.call("run_strings", &json!({"file_path": "huge", "timeout": 5}));
     assert_eq!(envelope["metadata"]["coverage"], "timed_out", "{envelope}");

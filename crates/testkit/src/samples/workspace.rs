@@ -57,6 +57,16 @@ impl Workspace {
         path
     }
 
+    /// Writes a program of the system, with a hole behind it up to this size.
+    pub fn sparse(&self, name: &str, size: u64) {
+        let path = self.write(name, &system_binary("ls"));
+        let file = fs::File::options()
+            .write(true)
+            .open(path)
+            .expect("it has just been written");
+        file.set_len(size).expect("a hole takes no room");
+    }
+
     /// Writes a file whose name is any bytes without `/` and NUL.
     pub fn write_bytes_name(&self, name: &[u8], content: &[u8]) -> PathBuf {
         self.write(OsStr::from_bytes(name), content)

@@ -79,6 +79,14 @@ fn clean(value: Value) -> Option<Value> {
     }
 }
 
+/// The name of a value in reports.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
+}
+
 /// Measures have four decimals: more are noise, and digits cost tokens.
 fn rounded(number: serde_json::Number) -> serde_json::Number {
     if !number.is_f64() {

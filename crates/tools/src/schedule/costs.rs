@@ -106,7 +106,7 @@ mod tests {
         }
         costs.save();
         let again = Costs::open(Some(file.clone()));
-        let cost = again.expect("strings", 1 << 20, &estimates::STRINGS);
+        let cost = again.expect("strings", 1 << 20, &estimates::STRINGS.estimate);
         assert_eq!((cost.cpu, cost.memory), (measured.cpu, measured.memory));
         // Nothing is left beside it, and a damaged file is no obstacle.
         assert_eq!(
@@ -115,6 +115,10 @@ mod tests {
         );
         std::fs::write(&file, "{").unwrap();
         let anew = Costs::open(Some(file));
-        assert!(anew.expect("strings", 1 << 20, &estimates::STRINGS).cpu < measured.cpu);
+        assert!(
+            anew.expect("strings", 1 << 20, &estimates::STRINGS.estimate)
+                .cpu
+                < measured.cpu
+        );
     }
 }

@@ -17,15 +17,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reversecore_jobs::{
-    Capacity, Client, Estimate, Flights, JobId, JobSpec, Lane, Patience, Refused, Scheduler,
-    SchedulerConfig,
+    Capacity, Client, Flights, JobId, JobSpec, Lane, Patience, Refused, Scheduler, SchedulerConfig,
 };
 use tokio::time::Instant;
 
+use crate::bounded::Timeout;
 use crate::catalogue::Done;
+use crate::embedded::engine::Engine;
 use crate::error::{ErrorCode, ToolError};
 use crate::workspace::Identity;
 use costs::Costs;
+use estimates::Kind;
 
 /// A job that starts no program and is expected to be over by then is
 /// interactive, if nobody says otherwise.
@@ -100,17 +102,42 @@ pub(crate) struct Key {
 /// What a call works with.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload<'a> {
-    /// What does the work: what it uses is learned under this name.
-    pub(crate) engine: &'static str,
+    /// What does the work.
+    pub(crate) kind: Kind,
     /// The file that it works on, as the caller named it.
     pub(crate) file: Option<&'a str>,
-    /// What it is taken to use before it has been seen.
-    pub(crate) estimate: Estimate,
     /// It is ended after this.
     pub(crate) timeout: Duration,
     /// Whether an equal call may share the run: not where the answer depends on
     /// more than the arguments and the file.
     pub(crate) shared: bool,
+}
+
+impl<'a> Workload<'a> {
+    /// Work on a file.
+    pub(crate) fn on<const DEFAULT: u64>(
+        file: &'a str,
+        kind: Kind,
+        timeout: Timeout<DEFAULT>,
+    ) -> Self {
+        Self {
+            kind,
+            file: Some(file),
+            timeout: timeout.resolve(None),
+            shared: true,
+        }
+    }
+}
+
+impl Engine {
+    /// Which of the two does the work.
+    pub(crate) fn kind(self, embedded: Kind, external: Kind) -> Kind {
+        if self.is_embedded() {
+            embedded
+        } else {
+            external
+        }
+    }
 }
 
 /// Who calls.
@@ -203,7 +230,8 @@ impl Schedule {
         size: u64,
         caller: &Caller,
     ) -> JobSpec {
-        let mut cost = self.costs.expect(workload.engine, size, &workload.estimate);
+        let Kind { engine, estimate } = &workload.kind;
+        let mut cost = self.costs.expect(engine, size, estimate);
         cost.wall = cost.wall.min(workload.timeout);
         let quick = cost.wall <= A_MOMENT && cost.subprocesses == 0;
         let lane = caller.lane.unwrap_or(if quick {

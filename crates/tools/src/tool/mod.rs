@@ -52,9 +52,8 @@ pub trait Tool: Copy + Send + Sync + 'static {
     /// What a call works with, for the scheduler.
     fn workload(_params: &Self::Params) -> Workload<'_> {
         Workload {
-            engine: Self::NAME,
+            kind: estimates::memory(Self::NAME),
             file: None,
-            estimate: estimates::NOTHING,
             timeout: LONGEST_ANSWER,
             shared: false,
         }

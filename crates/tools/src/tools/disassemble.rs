@@ -170,13 +170,7 @@ impl Tool for DisassembleCode {
     const DESCRIPTION: &'static str = "Disassemble x86, ARM, AArch64, MIPS, PowerPC, RISC-V and more at an `address`, file `offset`, `symbol` or, by default, the entry point. Each instruction with address, bytes, and for branches and calls the target and its symbol; `next` continues. Raw code needs `architecture`.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "disassemble",
-            file: Some(&params.file_path),
-            estimate: estimates::DISASSEMBLE,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(&params.file_path, estimates::DISASSEMBLE, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

@@ -105,18 +105,10 @@ impl Tool for RunFile {
     const DESCRIPTION: &'static str = "Identify a file's type from its content: description such as format, architecture, linking and stripped state, plus MIME type and encoding. Fast; the first thing to run on an unknown file.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        let (engine, estimate) = if params.engine.is_embedded() {
-            ("identify", estimates::IDENTIFY)
-        } else {
-            ("file-program", estimates::FILE_PROGRAM)
-        };
-        Workload {
-            engine,
-            file: Some(&params.file_path),
-            estimate,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        let kind = params
+            .engine
+            .kind(estimates::IDENTIFY, estimates::FILE_PROGRAM);
+        Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<FileReport>, ToolError> {

@@ -115,13 +115,7 @@ impl Tool for GetFileInfo {
     const DESCRIPTION: &'static str = "What a file is, with evidence: type, MIME type, architecture, linking, compiler, packer and installer hints, packing verdict; MD5, SHA-1, SHA-256, SHA-512, CRC32, ssdeep, TLSH, imphash; entropy and its high regions.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "file-info",
-            file: Some(&params.file_path),
-            estimate: estimates::FILE_INFO,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(&params.file_path, estimates::FILE_INFO, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

@@ -85,13 +85,7 @@ impl Tool for ExtractIocs {
     const DESCRIPTION: &'static str = "Find indicators of compromise in any file, in ASCII and UTF-16: IP addresses, domains, URLs, e-mail, paths, registry keys, hashes, wallet addresses (checksums verified), CVE ids, user agents, mutexes; defanged forms are refanged. Each with offset and confidence; versions, OIDs and file names are left out and counted.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "iocs",
-            file: Some(&params.file_path),
-            estimate: estimates::IOCS,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(&params.file_path, estimates::IOCS, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

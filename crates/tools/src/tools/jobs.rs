@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bounded;
+use crate::embedded::present::word;
 use crate::error::{ErrorCode, ToolError};
 use crate::tool::{Answer, Call, Report, Tool};
 
@@ -141,14 +142,6 @@ pub fn described(job: &JobView) -> String {
     .ok();
     text.push('\n');
     text
-}
-
-/// The name of a value in reports.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value)
-        .ok()
-        .and_then(|value| value.as_str().map(ToOwned::to_owned))
-        .unwrap_or_default()
 }
 
 /// The caller's job of this number.

@@ -189,13 +189,7 @@ impl Tool for ParseBinary {
     const DESCRIPTION: &'static str = "Take an executable apart: headers, sections with entropy and permissions, segments, imports, exports, symbols, libraries, TLS callbacks, resources, version info, PDB path, Rich header, signature, overlay, build id, mitigations (NX, PIE, RELRO, canary, CFG). `parts`, `pattern`, `limit` and `skip` narrow the lists; `totals` has their sizes. Damaged files have partial answers with warnings.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "parse",
-            file: Some(&params.file_path),
-            estimate: estimates::PARSE,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(&params.file_path, estimates::PARSE, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

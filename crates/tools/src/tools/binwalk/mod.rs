@@ -85,18 +85,10 @@ impl Tool for RunBinwalk {
     const DESCRIPTION: &'static str = "Scan a firmware image or any blob for embedded files: archives, file systems, executables, certificates, with offset, size and confidence. Nothing is extracted.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        let (engine, estimate) = if params.engine.is_embedded() {
-            ("carve", estimates::CARVE)
-        } else {
-            ("binwalk-program", estimates::BINWALK_PROGRAM)
-        };
-        Workload {
-            engine,
-            file: Some(&params.file_path),
-            estimate,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        let kind = params
+            .engine
+            .kind(estimates::CARVE, estimates::BINWALK_PROGRAM);
+        Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(

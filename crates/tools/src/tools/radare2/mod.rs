@@ -71,13 +71,11 @@ impl Tool for RunRadare2 {
     const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Each call starts afresh: put `aaa` first where analysis is needed. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "radare2-program",
-            file: Some(&params.file_path),
-            estimate: estimates::RADARE2_PROGRAM,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(
+            &params.file_path,
+            estimates::RADARE2_PROGRAM,
+            params.timeout,
+        )
     }
 
     async fn run(

@@ -121,18 +121,10 @@ impl Tool for RunStrings {
     const DESCRIPTION: &'static str = "Extract printable strings with their file offsets (hexadecimal in the text). Use `pattern` to look for something (URLs, paths, keys) instead of reading everything; `encoding`=all also finds UTF-16, as in Windows programs, and UTF-8. `metadata.total` counts all strings that match.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        let (engine, estimate) = if params.engine.is_embedded() {
-            ("strings", estimates::STRINGS)
-        } else {
-            ("strings-program", estimates::STRINGS_PROGRAM)
-        };
-        Workload {
-            engine,
-            file: Some(&params.file_path),
-            estimate,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        let kind = params
+            .engine
+            .kind(estimates::STRINGS, estimates::STRINGS_PROGRAM);
+        Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(

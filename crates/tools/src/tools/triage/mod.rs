@@ -59,13 +59,7 @@ impl Tool for TriageFile {
     const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, YARA matches if rules are configured, and what to look at next. One call, at most 4,000 tokens.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload {
-            engine: "triage",
-            file: Some(&params.file_path),
-            estimate: estimates::TRIAGE,
-            timeout: params.timeout.resolve(None),
-            shared: true,
-        }
+        Workload::on(&params.file_path, estimates::TRIAGE, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

@@ -12,7 +12,7 @@ use reversecore_analysis::iocs::{Confidence, Ioc, IocOptions, extract_watched};
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Facts, Finding, Severity, findings, next_steps};
-use crate::embedded::present;
+use crate::embedded::present::{self, word};
 use crate::embedded::worker::{File, Stage};
 use crate::tools::file_info::{HASHING, imphash, measured};
 
@@ -245,14 +245,6 @@ fn chosen(all: &[Ioc]) -> Vec<Indicator> {
             flags: ioc.flags.iter().map(word).collect(),
         })
         .collect()
-}
-
-/// The name of a value in reports.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value)
-        .ok()
-        .and_then(|value| value.as_str().map(ToOwned::to_owned))
-        .unwrap_or_default()
 }
 
 fn shortened(text: &str, most: usize) -> String {

@@ -134,17 +134,11 @@ impl Tool for RunYara {
     const DESCRIPTION: &'static str = "Match YARA rules against a file: give either `rule_file` (a path in the workspace or a rule directory) or `rules` (the text). Reports each matching rule with namespace, tags, metadata, and the offset, length and data of each matching string. `include` works within these directories.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        let (engine, estimate) = if params.engine.is_embedded() {
-            ("yara", estimates::YARA)
-        } else {
-            ("yara-program", estimates::YARA_PROGRAM)
-        };
+        let kind = params.engine.kind(estimates::YARA, estimates::YARA_PROGRAM);
         Workload {
-            engine,
-            file: Some(&params.file_path),
-            estimate,
-            timeout: params.timeout.resolve(None),
+            // Rules in a file may change while the file under analysis does not.
             shared: params.rule_file.is_none(),
+            ..Workload::on(&params.file_path, kind, params.timeout)
         }
     }
 
