@@ -10,13 +10,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::config::{
-    Concurrency, Config, DataConfig, ExecutionConfig, ExecutionMode, LimitsConfig, SandboxConfig,
-    ToolsConfig, WorkersConfig, WorkspaceConfig,
+    Concurrency, Config, DataConfig, ExecutionConfig, ExecutionMode, LimitsConfig, ResultsConfig,
+    SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
-    Catalogue, ConfiguredRules, Descriptor, Mode, PolicyMode, ProgramSettings, Programs, Schedule,
-    ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
+    Catalogue, ConfiguredRules, Descriptor, Mode, PolicyMode, ProgramSettings, Programs,
+    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
+    WorkspaceSettings,
 };
 
 /// Makes this executable the launcher, when it is the first argument.
@@ -25,6 +26,9 @@ pub(crate) const LAUNCHER_ARGUMENT: &str = "__launcher";
 pub(crate) const WORKER_ARGUMENT: &str = "__worker";
 /// Where programs are looked for without a `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Bytes that a token of a language model stands for, about.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// What the tools work with. Must be called within a runtime.
 ///
@@ -36,6 +40,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         execution,
         workers,
         limits,
+        results,
         data,
         tools,
         server: _,
@@ -54,6 +59,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         workspace,
         programs: programs(tools),
         schedule: Schedule::start(schedule_settings(execution, data)),
+        results: Arc::new(Results::new(&result_settings(*results, data))),
         telemetry: Telemetry::default(),
         limits: program_limits(limits),
         started: tokio::time::Instant::now(),
@@ -171,6 +177,26 @@ fn schedule_settings(execution: &ExecutionConfig, data: &DataConfig) -> Schedule
         max_subprocesses: u32::try_from(execution.max_subprocesses.get()).unwrap_or(u32::MAX),
         longest_wait: Duration::from_secs(execution.longest_wait_seconds.get()),
         costs_file: data_dir(data).map(|directory| directory.join("costs.json")),
+    }
+}
+
+/// How results are kept.
+fn result_settings(results: ResultsConfig, data: &DataConfig) -> ResultSettings {
+    let ResultsConfig {
+        budget_tokens,
+        artifacts_mib,
+        artifact_hours,
+        cache_memory_mib,
+        cache_disk_mib,
+    } = results;
+    let tokens = usize::try_from(budget_tokens.get()).unwrap_or(usize::MAX);
+    ResultSettings {
+        budget: (tokens > 0).then(|| tokens.saturating_mul(BYTES_PER_TOKEN)),
+        directory: data_dir(data),
+        artifact_bytes: artifacts_mib.get() << 20,
+        artifact_age: Duration::from_secs(artifact_hours.get() * 3600),
+        memory_bytes: cache_memory_mib.get() << 20,
+        disk_bytes: cache_disk_mib.get() << 20,
     }
 }
 

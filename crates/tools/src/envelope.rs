@@ -2,9 +2,11 @@
 //! `--json` and over HTTP.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorCode, ToolError};
+use crate::results::ArtifactRef;
+use crate::results::fit::Cut;
 
 /// A result as the caller gets it. `R` is the tool's report.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -57,7 +59,8 @@ impl<R> Envelope<R> {
 }
 
 /// What every result says about itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Metadata {
     /// The tool's name.
     pub tool: String,
@@ -83,14 +86,30 @@ pub struct Metadata {
     /// Pass this as `cursor` for the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// Where the whole of the text is, when it was too large to be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactRef>,
+    /// Lists and texts of `data` that are not whole for want of room.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<Cut>,
     /// What the caller should know about the answer: what was not examined,
     /// and the call that gets the rest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
+impl Metadata {
+    /// Something was left out for want of room.
+    pub(crate) fn was_cut(&mut self) {
+        self.truncated = true;
+        if self.coverage == Coverage::Complete {
+            self.coverage = Coverage::Truncated;
+        }
+    }
+}
+
 /// How much of the question a report answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     /// All of it.

@@ -10,6 +10,7 @@
 //!               have a worker examine it         embedded ── exec, analysis
 //!                or run the external program      external ── exec
 //!               put the answer into its report   tools::<name>
+//!             cut and keep what is too large     results
 //!             count and log                      telemetry
 //!             put it in the envelope             envelope
 //! ```
@@ -22,6 +23,7 @@ mod catalogue;
 mod embedded;
 mod external;
 mod programs;
+mod results;
 mod schedule;
 mod schema;
 mod services;
@@ -38,6 +40,7 @@ pub mod error;
 pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
 pub use embedded::worker::main as worker_main;
 pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
+pub use results::{ArtifactRef, ResultSettings, Results};
 pub use schedule::{Caller, Mode, Schedule, ScheduleSettings, Workload};
 pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};

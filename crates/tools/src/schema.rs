@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::bounded::TimeoutSeconds;
+use crate::catalogue::{BYPASS, CACHE_PARAMETER};
 
 /// The schema of `P`. `default_timeout` is what calls without a timeout get,
-/// where the configuration says so.
+/// where the configuration says so; `remembered`, whether results are.
 pub(crate) fn of<P: JsonSchema>(
     default_timeout: Option<TimeoutSeconds>,
+    remembered: bool,
 ) -> Arc<Map<String, Value>> {
     let mut settings = SchemaSettings::draft2020_12();
     settings.meta_schema = None;
@@ -31,6 +33,9 @@ pub(crate) fn of<P: JsonSchema>(
     schema
         .entry("properties")
         .or_insert_with(|| Value::Object(Map::new()));
+    if remembered && let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert(CACHE_PARAMETER.into(), cache_parameter());
+    }
     if let Some(seconds) = default_timeout
         && let Some(Value::Object(timeout)) = schema
             .get_mut("properties")
@@ -39,6 +44,15 @@ pub(crate) fn of<P: JsonSchema>(
         timeout.insert("default".into(), seconds.get().into());
     }
     Arc::new(schema)
+}
+
+fn cache_parameter() -> Value {
+    json!({
+        "type": "string",
+        "enum": ["use", BYPASS],
+        "default": "use",
+        "description": "`bypass` computes anew."
+    })
 }
 
 /// Takes out what tells a reader nothing: titles, integer formats, the `null`

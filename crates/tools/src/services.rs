@@ -1,9 +1,12 @@
 //! What tools work with. Built once by the server and shared by all calls.
 
+use std::sync::Arc;
+
 use reversecore_exec::{Engine, Limits, WorkerPool};
 
 use crate::bounded::TimeoutSeconds;
 use crate::programs::Programs;
+use crate::results::Results;
 use crate::schedule::Schedule;
 use crate::telemetry::Telemetry;
 use crate::tools::radare2::policy::PolicyMode;
@@ -23,6 +26,8 @@ pub struct Services {
     pub programs: Programs,
     /// Counts and logs calls.
     pub telemetry: Telemetry,
+    /// Keeps results that are too large, and those that may be asked for again.
+    pub results: Arc<Results>,
     /// Decides when calls run.
     pub schedule: Schedule,
     /// What one run of an external program may use; its time is the call's.

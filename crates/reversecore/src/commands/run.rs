@@ -98,6 +98,9 @@ async fn answer(
     let json = invocation.json;
     // One that is needed is started; most calls need none or one.
     config.workers.min = Bounded::new(0);
+    // Who reads it has a pager, and may want it anew.
+    config.results.budget_tokens = Bounded::new(0);
+    config.results.cache_memory_mib = Bounded::new(0);
     let reply = match place(&mut config, invocation) {
         Ok(arguments) => call(assemble::services(&config, engine)?, tool, arguments).await?,
         Err(error) => refused(tool, error)?,

@@ -66,7 +66,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Now and then, when nothing runs: memory of a burst goes back to the system,
-/// and what was learned of costs to the disk.
+/// what was learned of costs to the disk, and what is kept no longer away.
 async fn keep_house(services: Arc<Services>) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,6 +83,7 @@ async fn keep_house(services: Arc<Services>) {
         let done = tokio::task::spawn_blocking(move || {
             reversecore_exec::memory::trim();
             services.schedule.save();
+            services.results.sweep();
         });
         if let Err(error) = done.await {
             tracing::warn!(%error, "housekeeping failed");

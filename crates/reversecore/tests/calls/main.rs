@@ -15,6 +15,7 @@ mod jobs;
 mod names;
 mod paths;
 mod radare2;
+mod results;
 mod rules;
 
 #[path = "../support/mod.rs"]

@@ -49,6 +49,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     /// Where the external programs are.
     pub tools: ToolsConfig,
+    /// How results are kept.
+    pub results: ResultsConfig,
     /// What is kept between runs.
     pub data: DataConfig,
     /// What is logged, and how.
@@ -189,6 +191,22 @@ pub struct ProgramConfig {
     /// Its absolute path; `None` to look it up in `PATH`.
     #[serde(deserialize_with = "values::absolute_path")]
     pub program: Option<PathBuf>,
+}
+
+/// How results are kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultsConfig {
+    /// Tokens of a result; 0 for no limit.
+    pub budget_tokens: Bounded<0, 10_000_000>,
+    /// MiB of artifacts.
+    pub artifacts_mib: Bounded<1, 1_048_576>,
+    /// Hours after its last use for which an artifact is kept.
+    pub artifact_hours: Bounded<1, 8760>,
+    /// MiB of remembered results in memory; 0 for none at all.
+    pub cache_memory_mib: Bounded<0, 65_536>,
+    /// MiB of remembered results on disk.
+    pub cache_disk_mib: Bounded<0, 1_048_576>,
 }
 
 /// What is kept between runs.

@@ -25,6 +25,7 @@ use crate::bounded::Timeout;
 use crate::catalogue::Done;
 use crate::embedded::engine::Engine;
 use crate::error::{ErrorCode, ToolError};
+use crate::results::cache::Reuse;
 use crate::workspace::Identity;
 use costs::Costs;
 use estimates::Kind;
@@ -108,9 +109,8 @@ pub struct Workload<'a> {
     pub(crate) file: Option<&'a str>,
     /// It is ended after this.
     pub(crate) timeout: Duration,
-    /// Whether an equal call may share the run: not where the answer depends on
-    /// more than the arguments and the file.
-    pub(crate) shared: bool,
+    /// What its result answers besides itself.
+    pub(crate) reuse: Reuse,
 }
 
 impl<'a> Workload<'a> {
@@ -124,7 +124,12 @@ impl<'a> Workload<'a> {
             kind,
             file: Some(file),
             timeout: timeout.resolve(None),
-            shared: true,
+            // Another version of a program is found when the server starts anew.
+            reuse: if kind.estimate.subprocesses == 0 {
+                Reuse::Always
+            } else {
+                Reuse::WhileServing
+            },
         }
     }
 }

@@ -112,6 +112,11 @@ impl InFlight<'_> {
         self.took = Some((queued, ran));
     }
 
+    /// The call was answered by a remembered result.
+    pub(crate) fn remembered(&self) {
+        self.telemetry.inner.families.remembered(self.tool);
+    }
+
     /// The call has an answer. One that ran out of time with a part of the
     /// answer in hand is logged as such.
     pub(crate) fn succeeded(mut self, coverage: Coverage) {

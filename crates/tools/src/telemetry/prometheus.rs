@@ -40,6 +40,7 @@ pub(super) struct Families {
     registry: Registry,
     calls: Family<OfTool, Counter<u64, AtomicU64>>,
     errors: Family<OfError, Counter<u64, AtomicU64>>,
+    remembered: Family<OfTool, Counter<u64, AtomicU64>>,
     duration: Family<OfTool, Histogram, fn() -> Histogram>,
     queued: Family<OfTool, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
@@ -57,6 +58,7 @@ impl Default for Families {
             registry: Registry::with_prefix("reversecore"),
             calls: Family::default(),
             errors: Family::default(),
+            remembered: Family::default(),
             duration: Family::new_with_constructor(histogram),
             queued: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
@@ -79,6 +81,11 @@ impl Families {
             "tool_errors",
             "Tool calls that ended in an error, by code",
             self.errors.clone(),
+        );
+        registry.register(
+            "tool_cached",
+            "Tool calls that were answered by a remembered result",
+            self.remembered.clone(),
         );
         registry.register(
             "tool_duration_seconds",
@@ -134,6 +141,10 @@ impl Families {
             };
             self.errors.get_or_create(&labels).inc();
         }
+    }
+
+    pub(super) fn remembered(&self, tool: &'static str) {
+        self.remembered.get_or_create(&OfTool { tool }).inc();
     }
 
     pub(super) fn in_flight(&self) -> GaugeGuard {

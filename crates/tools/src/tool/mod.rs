@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::envelope::{Coverage, Metadata};
 use crate::error::ToolError;
+use crate::results::cache::Reuse;
 use crate::schedule::{Caller, Workload, estimates};
 use crate::services::Services;
 use crate::workspace::Target;
@@ -22,7 +23,7 @@ pub(crate) use record::{Facts, Record};
 mod record;
 
 /// What answers without a file takes no longer.
-const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// One tool of the catalogue.
 pub trait Tool: Copy + Send + Sync + 'static {
@@ -44,6 +45,8 @@ pub trait Tool: Copy + Send + Sync + 'static {
     /// Whether calls are jobs that wait for their turn. Tools that answer from
     /// memory are none.
     const QUEUED: bool = true;
+    /// Whether results may be remembered; which, a call's workload says.
+    const REMEMBERED: bool = true;
     /// Whether calls change nothing but the server's own state, if that.
     const READ_ONLY: bool = true;
     /// Whether equal calls give equal answers while the file stays the same.
@@ -55,7 +58,7 @@ pub trait Tool: Copy + Send + Sync + 'static {
             kind: estimates::memory(Self::NAME),
             file: None,
             timeout: LONGEST_ANSWER,
-            shared: false,
+            reuse: Reuse::Never,
         }
     }
 

@@ -115,6 +115,7 @@ impl Tool for GetServerHealth {
     const TITLE: &'static str = "Server health";
     const DESCRIPTION: &'static str = "Whether the server is well: version, uptime, calls in progress and waiting, which external programs are installed, and which isolation mechanisms hold. Ask when a tool reports TOOL_NOT_FOUND or QUEUE_FULL.";
     const QUEUED: bool = false;
+    const REMEMBERED: bool = false;
 
     async fn run(&self, call: &Call<'_>, _: Params) -> Result<Answer<HealthReport>, ToolError> {
         let services = call.services;

@@ -166,6 +166,7 @@ impl Tool for ListJobs {
     const TITLE: &'static str = "List jobs";
     const DESCRIPTION: &'static str = "Your calls that run, wait or have ended: state, stage and progress, position and what a waiting one lacks, when it should start, what it used. Also how busy the server is.";
     const QUEUED: bool = false;
+    const REMEMBERED: bool = false;
 
     async fn run(
         &self,
@@ -205,6 +206,7 @@ impl Tool for GetJob {
     const TITLE: &'static str = "Look at a job";
     const DESCRIPTION: &'static str = "One of your calls: state, stage and progress, position, what it waits for and when it should start, what it used and what was expected.";
     const QUEUED: bool = false;
+    const REMEMBERED: bool = false;
 
     async fn run(
         &self,
@@ -226,6 +228,7 @@ impl Tool for CancelJob {
     const DESCRIPTION: &'static str =
         "Cancel one of your calls, whether it waits or runs. Its processes are ended.";
     const QUEUED: bool = false;
+    const REMEMBERED: bool = false;
     const READ_ONLY: bool = false;
 
     async fn run(

@@ -86,6 +86,7 @@ impl Tool for ListWorkspace {
     const NAME: &'static str = "list_workspace";
     const TITLE: &'static str = "List files";
     const DESCRIPTION: &'static str = "List the files that the other tools can analyse: path, size, kind, time of change. Start here when you don't know a file's path. Bytes of a name that are not UTF-8 are shown as %XX and can be passed back so.";
+    const REMEMBERED: bool = false;
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<ListReport>, ToolError> {
         let shown = quoted(&params.path);

@@ -63,6 +63,7 @@ impl Tool for GetToolMetrics {
     const TITLE: &'static str = "Tool metrics";
     const DESCRIPTION: &'static str = "Per tool since the server's start: calls, errors by code, and total, min, max, average, P50, P95, P99 times in milliseconds.";
     const QUEUED: bool = false;
+    const REMEMBERED: bool = false;
     const IDEMPOTENT: bool = true;
 
     async fn run(

@@ -1,5 +1,6 @@
 //! The tools, one module each.
 
+mod artifact;
 pub(crate) mod binwalk;
 pub(crate) mod disassemble;
 pub(crate) mod file;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(binwalk::RunBinwalk),
         Box::new(yara::RunYara),
         Box::new(radare2::RunRadare2),
+        Box::new(artifact::ReadArtifact),
         Box::new(jobs::ListJobs),
         Box::new(jobs::GetJob),
         Box::new(jobs::CancelJob),

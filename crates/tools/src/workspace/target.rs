@@ -111,6 +111,14 @@ impl Target {
             .map_err(|error| self.unreadable(&error))
     }
 
+    /// SHA-256 of its content, where that is known without reading it.
+    pub(crate) fn known_hash(&self) -> Option<Arc<str>> {
+        match &self.hash {
+            Hash::Known(hash) => Some(Arc::clone(hash)),
+            Hash::Unread(_) | Hash::Reading(_) => None,
+        }
+    }
+
     /// What the kernel said of it when it was opened.
     pub(crate) fn identity(&self) -> Identity {
         self.identity

@@ -16,6 +16,8 @@ pub(crate) struct Search {
     pub(super) encodings: Vec<Encoding>,
     pub(super) min_length: u64,
     pub(super) pattern: Option<String>,
+    /// Where to begin listing.
+    pub(super) from: u64,
     /// Bytes of report.
     pub(super) room: usize,
     /// Whether the sections are wanted.
@@ -28,8 +30,8 @@ pub(crate) struct Listed {
     pub(super) strings: Strings,
     /// How many there are, those left out included.
     pub(super) total: u64,
-    /// Some did not fit.
-    pub(super) cut: bool,
+    /// The first that did not fit.
+    pub(super) left: Option<u64>,
     /// How many of those reported are longer than what is reported of them.
     pub(super) shortened: u64,
     /// Where they are, if that was asked for.
@@ -49,17 +51,18 @@ impl Work for Search {
             encodings: self.encodings.iter().map(|each| each.scanned()).collect(),
             min_length: usize::try_from(self.min_length).unwrap_or(usize::MAX),
             // What does not fit the report is not kept.
-            longest: self.room,
+            longest: self.room / 8,
         });
         let mut collected = Collected {
             listed: Listed {
                 strings: Strings::default(),
                 total: 0,
-                cut: false,
+                left: None,
                 shortened: 0,
                 sections: self.sections.then(|| Sections::in_file(file.bytes())),
             },
             pattern,
+            from: self.from,
             room: self.room,
             each: if self.sections { sections::ROW } else { 0 },
         };
@@ -76,6 +79,7 @@ impl Work for Search {
 struct Collected {
     listed: Listed,
     pattern: Option<Regex>,
+    from: u64,
     room: usize,
     /// Bytes of report that a string costs besides itself.
     each: usize,
@@ -83,8 +87,9 @@ struct Collected {
 
 impl Collected {
     fn take(&mut self, found: Found<'_>) {
-        if self.pattern.is_none() && self.listed.cut {
+        if self.pattern.is_none() && (self.listed.left.is_some() || found.offset < self.from) {
             self.listed.total += 1;
+            self.leave(found.offset);
             return;
         }
         // An ASCII string is its own bytes; of the others the text is made.
@@ -103,20 +108,31 @@ impl Collected {
         {
             return;
         }
-        let listed = &mut self.listed;
-        listed.total += 1;
-        if listed.cut {
+        self.listed.total += 1;
+        if self.listed.left.is_some() || found.offset < self.from {
+            self.leave(found.offset);
             return;
         }
         let encoding = Encoding::of(found.encoding);
         let Some(mut room) = self.room.checked_sub(self.each) else {
-            listed.cut = true;
+            self.leave(found.offset);
             return;
         };
-        listed.cut = !listed
-            .strings
-            .push(found.offset, encoding, bytes, &mut room);
+        let strings = &mut self.listed.strings;
+        if !strings.push(found.offset, encoding, bytes, &mut room) {
+            self.leave(found.offset);
+            return;
+        }
         self.room = room;
-        listed.shortened += u64::from(found.is_cut() && !listed.cut);
+        self.listed.shortened += u64::from(found.is_cut());
+    }
+
+    /// One that is not listed. The scanner names strings by where they end, so
+    /// the first that is left out need not be the one with the least offset.
+    fn leave(&mut self, offset: u64) {
+        if offset >= self.from {
+            let left = &mut self.listed.left;
+            *left = Some(left.map_or(offset, |first| first.min(offset)));
+        }
     }
 }

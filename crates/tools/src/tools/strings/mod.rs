@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::arguments::invalid;
-use crate::bounded::{Bounded, OutputBytes, Timeout, default_output_bytes};
+use crate::bounded::{Bounded, OutputBytes, Timeout};
 use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::ToolError;
@@ -30,9 +30,11 @@ use sections::Sections;
 
 /// A string longer than this is cut: a file may hold one of its own length.
 const LONGEST: usize = 64 << 10;
+/// A page where the server sets no budget.
+const LARGEST_PAGE: usize = 10_000_000;
 /// Longest pattern, and what it may compile to.
-const LONGEST_PATTERN: usize = 4096;
-const PATTERN_MEMORY: usize = 1 << 20;
+pub(super) const LONGEST_PATTERN: usize = 4096;
+pub(super) const PATTERN_MEMORY: usize = 1 << 20;
 
 /// The tool.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +57,13 @@ pub(super) struct Params {
     /// Add the section of an executable that each string is in.
     #[serde(default)]
     sections: bool,
-    /// Bytes of text.
-    #[serde(default = "default_output_bytes")]
-    max_output_size: OutputBytes,
+    /// Where to go on: `next_cursor` of the previous page, or an offset.
+    #[serde(default)]
+    cursor: Option<String>,
+    /// Bytes of text; without it, one page. What is more than a page is kept as
+    /// an artifact.
+    #[serde(default)]
+    max_output_size: Option<OutputBytes>,
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
@@ -104,9 +110,13 @@ impl Encodings {
 struct Found {
     strings: Strings,
     total: u64,
-    /// Bytes of report text that may still be kept.
+    /// Where to begin listing.
+    from: u64,
+    /// Bytes of report that may still be kept, and of any one string.
     room: usize,
-    cut: bool,
+    longest: usize,
+    /// The first that did not fit.
+    left: Option<u64>,
     pattern: Option<Regex>,
     shortened: u64,
     unreadable: u64,
@@ -134,20 +144,27 @@ impl Tool for RunStrings {
     ) -> Result<Answer<StringsReport>, ToolError> {
         let pattern = params.pattern.as_deref().map(compiled).transpose()?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
-        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+        let from = params.cursor.as_deref().map(position).transpose()?;
+        let from = from.unwrap_or_default();
+        let page = call.services.results.budget();
+        let budget = match params.max_output_size {
+            Some(bytes) => usize::try_from(bytes.get()).unwrap_or(usize::MAX),
+            None => page.min(LARGEST_PAGE),
+        };
         let encodings = params.encoding.each(params.engine);
         if params.engine.is_embedded() {
             let search = embedded::Search {
                 encodings: encodings.to_vec(),
                 min_length: params.min_length.get(),
                 pattern: params.pattern,
+                from,
                 room: budget,
                 sections: params.sections,
             };
             let listed = call.examine(&params.file_path, timeout, search).await?;
             return Ok(listed.answer(|mut listed| {
                 let sections = listed.sections.take().map(Sections::checked);
-                let mut answer = answer(Found::listed(listed, budget), None);
+                let mut answer = answer(Found::listed(listed, from, budget), None);
                 answer.report.sections = sections;
                 answer
             }));
@@ -169,7 +186,8 @@ impl Tool for RunStrings {
         let mut analysis = call
             .analysis(Program::Strings, &params.file_path, timeout)
             .await?;
-        let mut found = Found::new(pattern, 0);
+        let mut found = Found::new(pattern, from, 0);
+        found.longest = LONGEST.min(budget / 8);
         let mut timed_out = None;
         for (done, encoding) in encodings.iter().enumerate() {
             // What one encoding leaves of the budget, the next ones may use.
@@ -227,31 +245,33 @@ async fn read(
 
 impl Found {
     /// What a worker has listed, within the room that it was given.
-    fn listed(listed: embedded::Listed, room: usize) -> Self {
+    fn listed(listed: embedded::Listed, from: u64, room: usize) -> Self {
         let embedded::Listed {
             strings,
             total,
-            cut,
+            left,
             shortened,
             sections: _,
         } = listed;
         Self {
             strings: strings.checked(room),
             total,
-            cut,
+            left,
             shortened,
-            ..Self::new(None, 0)
+            ..Self::new(None, from, 0)
         }
     }
 }
 
 impl Found {
-    fn new(pattern: Option<Regex>, room: usize) -> Self {
+    fn new(pattern: Option<Regex>, from: u64, room: usize) -> Self {
         Self {
             strings: Strings::default(),
             total: 0,
+            from,
             room,
-            cut: false,
+            longest: LONGEST,
+            left: None,
             pattern,
             shortened: 0,
             unreadable: 0,
@@ -275,31 +295,50 @@ impl Found {
             return;
         }
         self.total += 1;
-        // Nothing after the first that does not fit: what is reported is
-        // everything up to an offset.
-        self.cut = self.cut || !self.strings.push(offset, encoding, text, &mut self.room);
-        self.shortened += u64::from(shortened && !self.cut);
+        if offset < self.from {
+            return;
+        }
+        let whole = text.len() <= self.longest;
+        let text = text.get(..self.longest).unwrap_or(text);
+        // What is reported is everything up to an offset.
+        let listed = self.left.is_none_or(|left| offset < left)
+            && self.strings.push(offset, encoding, text, &mut self.room);
+        if listed {
+            self.shortened += u64::from(shortened || !whole);
+        } else {
+            self.left = Some(self.left.map_or(offset, |left| left.min(offset)));
+        }
     }
 }
 
 fn answer(mut found: Found, timed_out: Option<Encoding>) -> Answer<StringsReport> {
     found.strings.sort();
+    let next = found.left.map(|left| {
+        if found.strings.end_before(left) {
+            return left;
+        }
+        // Not even one offset's strings fit: the next page is behind it.
+        let behind = left.saturating_add(1);
+        found.strings.end_before(behind);
+        behind
+    });
     let mut answer = Answer::complete(StringsReport {
         strings: found.strings,
         sections: None,
     });
     answer.total = Some(found.total);
-    if found.cut {
+    if let Some(next) = next {
         answer.coverage = Coverage::Truncated;
+        answer.next_cursor = Some(format!("{next:#x}"));
         answer.warnings.push(
-            "not all strings fit `max_output_size`; narrow them with `pattern` or `min_length`, or raise it".into(),
+            "this is a page; `cursor` has the next, `pattern` and `min_length` find what matters sooner".into(),
         );
     }
     if found.shortened > 0 {
         answer.coverage = Coverage::Truncated;
         answer.warnings.push(format!(
-            "{} strings are longer than {} bytes and were cut there",
-            found.shortened, LONGEST
+            "{} strings are longer than is shown of them (raise `max_output_size`)",
+            found.shortened
         ));
     }
     if found.unreadable > 0 {
@@ -339,6 +378,22 @@ pub(crate) fn compiled(pattern: &str) -> Result<Regex, ToolError> {
                 HINT,
             )
         })
+}
+
+/// A cursor: an offset in the file.
+fn position(text: &str) -> Result<u64, ToolError> {
+    let digits = text.trim();
+    match digits.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => digits.parse(),
+    }
+    .map_err(|_| {
+        invalid(
+            "cursor",
+            format!("`{}` is no offset", quoted(text)),
+            "Pass `metadata.next_cursor` of the previous page, or leave it out.",
+        )
+    })
 }
 
 fn four() -> Bounded<1, 1024> {

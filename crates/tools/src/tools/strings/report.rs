@@ -11,8 +11,9 @@ use super::sections::Sections;
 use crate::text::{escaped, needs_escape, push_json_string};
 use crate::tool::Report;
 
-/// Bytes of a report line besides the string: offset, two spaces, line end.
-pub(super) const LINE_OVERHEAD: usize = 12;
+/// Bytes of a row besides the string, in JSON, which has more of them than the
+/// text: brackets, quotes, the offset and the name of the encoding.
+pub(super) const LINE_OVERHEAD: usize = 28;
 
 /// How the characters of a string are stored in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -143,6 +144,17 @@ impl Strings {
             checked.push(offset, encoding, text.as_bytes(), &mut room);
         }
         checked
+    }
+
+    /// Leaves out what lies from `offset` on; if that is all, keeps what is there
+    /// and says so.
+    pub(super) fn end_before(&mut self, offset: u64) -> bool {
+        if self.items.iter().all(|item| item.offset >= offset) {
+            return false;
+        }
+        // The text of what goes stays behind, unused.
+        self.items.retain(|item| item.offset < offset);
+        true
     }
 
     /// Adds a string if it fits into `room` bytes of report, which it takes.
@@ -390,7 +402,7 @@ mod tests {
                 },
             ],
         };
-        let checked = hostile.checked(60);
+        let checked = hostile.checked(4 + 11 + 3 * LINE_OVERHEAD);
         let texts: Vec<_> = checked.iter().map(|(_, _, text)| text).collect();
         assert_eq!(texts, ["a\\nb", "\\x1b[31", ""]);
         let overlapping = Strings {

@@ -20,7 +20,7 @@ fn lines(pieces: &[&[u8]]) -> Vec<(Option<u64>, Vec<u8>, bool)> {
 }
 
 fn found(pattern: Option<&str>, room: usize, output: &str) -> Found {
-    let mut found = Found::new(pattern.map(|pattern| compiled(pattern).unwrap()), room);
+    let mut found = Found::new(pattern.map(|pattern| compiled(pattern).unwrap()), 0, room);
     Lines::default().feed(output.as_bytes(), |line| found.take(Encoding::Ascii, line));
     found
 }
@@ -58,7 +58,8 @@ fn what_is_no_line_of_strings_is_counted_apart() {
 
 #[test]
 fn the_total_counts_what_the_report_leaves_out() {
-    let answer = answer(found(None, 60, REAL), None);
+    let answer = answer(found(None, 75, REAL), None);
+    assert_eq!(answer.next_cursor.as_deref(), Some("0x1591"));
     assert_eq!(answer.total, Some(4));
     assert_eq!(answer.coverage, Coverage::Truncated);
     assert_eq!(answer.report.strings.len(), 1);
@@ -66,14 +67,39 @@ fn the_total_counts_what_the_report_leaves_out() {
 }
 
 #[test]
+fn pages_join_to_the_whole_whatever_the_encodings() {
+    const WIDE: &str = "    310 first\n    318 same\n  1a80c wide\n";
+    let (mut from, mut seen) = (0, Vec::new());
+    for _ in 0..10 {
+        let mut found = Found::new(None, from, 70);
+        Lines::default().feed(REAL.as_bytes(), |line| found.take(Encoding::Ascii, line));
+        found.room = 70;
+        Lines::default().feed(WIDE.as_bytes(), |line| found.take(Encoding::Utf16le, line));
+        let page = answer(found, None);
+        assert_eq!(page.total, Some(7));
+        let rows = page.report.strings.iter();
+        seen.extend(rows.map(|(offset, encoding, _)| (offset, encoding)));
+        match page.next_cursor {
+            Some(cursor) => from = position(&cursor).unwrap(),
+            None => break,
+        }
+    }
+    let offsets: Vec<u64> = seen.iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(
+        offsets,
+        [0x310, 0x318, 0x318, 0x1591, 0x1a80b, 0x1a80c, 0x1b000]
+    );
+}
+
+#[test]
 fn the_pattern_filters_items_and_total() {
     let found = found(Some("(?i)gnu|gmon"), 1000, REAL);
-    assert_eq!((found.total, found.strings.len(), found.cut), (2, 2, false));
+    assert_eq!((found.total, found.strings.len(), found.left), (2, 2, None));
 }
 
 #[test]
 fn encodings_are_merged_by_offset_and_text_is_escaped() {
-    let mut found = Found::new(None, 1000);
+    let mut found = Found::new(None, 0, 1000);
     Lines::default().feed(b" 20 wide\n 10 a\tb\n", |line| {
         found.take(Encoding::Utf16le, line);
     });

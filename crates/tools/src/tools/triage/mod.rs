@@ -14,6 +14,7 @@ use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
+use crate::results::cache::Reuse;
 use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::yara::configured::Verdict;
@@ -59,7 +60,11 @@ impl Tool for TriageFile {
     const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, YARA matches if rules are configured, and what to look at next. One call, at most 4,000 tokens.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload::on(&params.file_path, estimates::TRIAGE, params.timeout)
+        Workload {
+            // The rules that it matches are those that the server was started with.
+            reuse: Reuse::WhileServing,
+            ..Workload::on(&params.file_path, estimates::TRIAGE, params.timeout)
+        }
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

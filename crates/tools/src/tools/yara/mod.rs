@@ -24,6 +24,7 @@ use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
+use crate::results::cache::Reuse;
 use crate::schedule::{Workload, estimates};
 use crate::text::{diagnostics, escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
@@ -136,8 +137,13 @@ impl Tool for RunYara {
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params.engine.kind(estimates::YARA, estimates::YARA_PROGRAM);
         Workload {
-            // Rules in a file may change while the file under analysis does not.
-            shared: params.rule_file.is_none(),
+            reuse: match &params.rules {
+                Some(rules) if params.rule_file.is_none() && !rules.contains("include") => {
+                    Reuse::WhileServing
+                }
+                // Rules in files may change while the file under analysis does not.
+                Some(_) | None => Reuse::Never,
+            },
             ..Workload::on(&params.file_path, kind, params.timeout)
         }
     }

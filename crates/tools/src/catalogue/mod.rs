@@ -1,0 +1,194 @@
+//! All tools behind one door: what they are called, what they take, and how a
+//! call goes. The server and the command line use this and nothing else.
+
+//!
+//! | file | knows |
+//! |---|---|
+//! | `call` | one call, from its arguments to its reply |
+//! | `job` | the part of it that waits for its turn and works |
+//! | `write` | the reply: text and JSON within the budget |
+
+mod call;
+mod job;
+mod write;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::schedule::Caller;
+use crate::services::Services;
+use crate::tool::Tool;
+use crate::{schema, tools};
+
+pub(crate) use call::{BYPASS, CACHE_PARAMETER};
+pub(crate) use job::Done;
+pub(crate) use write::Success;
+
+/// All tools, in a fixed order. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    services: Arc<Services>,
+    tools: Vec<Box<dyn Erased>>,
+    descriptors: Vec<Descriptor>,
+}
+
+/// What a client is told about a tool.
+#[derive(Debug, Clone, Serialize)]
+pub struct Descriptor {
+    /// The name that clients call.
+    pub name: &'static str,
+    /// A short name for people.
+    pub title: &'static str,
+    /// What it does and when to choose it.
+    pub description: &'static str,
+    /// The JSON schema of its parameters.
+    #[serde(serialize_with = "shared")]
+    pub input_schema: Arc<Map<String, Value>>,
+    /// What a client may assume about calls.
+    pub annotations: Annotations,
+}
+
+/// What a client may assume about calls of a tool: the protocol's four hints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: bool,
+    /// It may destroy something.
+    pub destructive: bool,
+    /// Repeating a call has no further effect.
+    pub idempotent: bool,
+    /// It reaches beyond this server.
+    pub open_world: bool,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Whether the call failed.
+    pub is_error: bool,
+    /// The [`Envelope`] as JSON text, written straight from the report: a tree
+    /// of `serde_json::Value` in between costs more than most analyses.
+    pub json: String,
+    /// The same for a reader: compact, no JSON.
+    pub text: String,
+}
+
+impl Catalogue {
+    /// All tools, working with these services.
+    pub fn new(services: Arc<Services>) -> Self {
+        let tools = tools::all();
+        let descriptors: Vec<Descriptor> = tools
+            .iter()
+            .map(|tool| tool.descriptor(services.default_timeout))
+            .collect();
+        services.telemetry.watch(&services.schedule.scheduler);
+        services
+            .telemetry
+            .expect_tools(descriptors.iter().map(|descriptor| descriptor.name));
+        Self {
+            inner: Arc::new(Inner {
+                services,
+                tools,
+                descriptors,
+            }),
+        }
+    }
+
+    /// What clients are told about the tools.
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.inner.descriptors
+    }
+
+    /// What the tools work with.
+    pub fn services(&self) -> &Services {
+        &self.inner.services
+    }
+
+    /// Calls a tool; `None` when there is none of this name.
+    ///
+    /// Dropping the future ends the call; what it runs is cancelled, unless the
+    /// same is wanted by another call. It is then counted as cancelled.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        caller: &Caller,
+        cancel: &CancellationToken,
+    ) -> Option<Reply> {
+        let inner = &*self.inner;
+        let tool = inner.tools.iter().find(|tool| tool.answers_to(name))?;
+        Some(tool.call(&inner.services, arguments, caller, cancel).await)
+    }
+}
+
+/// A tool without its types.
+pub(crate) trait Erased: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn answers_to(&self, name: &str) -> bool;
+    fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor;
+    fn call<'a>(
+        &'a self,
+        services: &'a Arc<Services>,
+        arguments: Map<String, Value>,
+        caller: &'a Caller,
+        cancel: &'a CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
+}
+
+impl fmt::Debug for dyn Erased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl<T: Tool> Erased for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        name == T::NAME || T::ALIASES.contains(&name)
+    }
+
+    fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor {
+        Descriptor {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION,
+            input_schema: schema::of::<T::Params>(default_timeout, T::REMEMBERED),
+            annotations: Annotations {
+                read_only: T::READ_ONLY,
+                destructive: false,
+                idempotent: T::IDEMPOTENT,
+                open_world: false,
+            },
+        }
+    }
+
+    fn call<'a>(
+        &'a self,
+        services: &'a Arc<Services>,
+        arguments: Map<String, Value>,
+        caller: &'a Caller,
+        cancel: &'a CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
+        Box::pin(call::call(*self, services, arguments, caller, cancel))
+    }
+}
+
+fn shared<S: serde::Serializer>(
+    schema: &Arc<Map<String, Value>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    schema.as_ref().serialize(serializer)
+}
