@@ -32,7 +32,12 @@ pub struct Command {
     pub(crate) limits: Limits,
     pub(crate) stdout: Keep,
     pub(crate) stderr: Keep,
+    pub(crate) hold: Option<Hold>,
 }
+
+/// Whether a run is to stand still: while it is `true`, its processes are
+/// stopped where they are. They keep their memory, and their time goes on.
+pub type Hold = tokio::sync::watch::Receiver<bool>;
 
 impl Command {
     /// A run of `program`, which must be an absolute path: looking a name up
@@ -52,7 +57,15 @@ impl Command {
             limits: Limits::default(),
             stdout: Keep::default(),
             stderr: Keep::default(),
+            hold: None,
         }
+    }
+
+    /// Has the run stand still while `hold` says so.
+    #[must_use]
+    pub fn hold(mut self, hold: Option<Hold>) -> Self {
+        self.hold = hold;
+        self
     }
 
     /// Appends one argument.

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::Recorder;
-use crate::command::{Command, Input, Keep, Limits, Scratch};
+use crate::command::{Command, Hold, Input, Keep, Limits, Scratch};
 use crate::connection::{Connection, packet_sockets, variable, watch};
 use crate::engine::Inner;
 use crate::error::{ExecError, SpawnError};
@@ -68,6 +68,7 @@ pub(crate) async fn drive(
         limits,
         stdout,
         stderr,
+        mut hold,
     } = command;
     let sink = match &reader {
         Reader::Events(sink) => Some(*sink),
@@ -135,7 +136,13 @@ pub(crate) async fn drive(
         let pumps = async {
             tokio::join!(out.pump(&traffic, reader), err.pump(&traffic, errors));
         };
-        run.wait_for_end(pumps, feed(input, bytes), &traffic, cancel, sink)
+        // One that is held before it starts is held from the start.
+        if let Some(hold) = &mut hold
+            && *hold.borrow()
+        {
+            hold.mark_changed();
+        }
+        run.wait_for_end(pumps, feed(input, bytes), &traffic, cancel, sink, hold)
             .await?
     };
     Ok(Finished {
@@ -197,6 +204,7 @@ enum Happening {
     Idle,
     Overflow,
     Cancelled,
+    Hold(Option<bool>),
 }
 
 /// A run in the launcher's hands.
@@ -220,6 +228,7 @@ impl Run<'_> {
         traffic: &Traffic,
         cancel: &CancellationToken,
         sink: Option<&Sink>,
+        mut hold: Option<Hold>,
     ) -> Result<(Ended, u64), ExecError> {
         let mut pumps = pin!(pumps);
         let mut feed = pin!(feed);
@@ -237,6 +246,7 @@ impl Run<'_> {
                     () = cancel.cancelled(), if running => Happening::Cancelled,
                     () = traffic.overflow.notified(), if running => Happening::Overflow,
                     () = &mut idle, if running && self.limits.idle.is_some() => Happening::Idle,
+                    held = changed(&mut hold), if running => Happening::Hold(held),
                     () = &mut deadline => Happening::Deadline,
                 }
             };
@@ -259,6 +269,8 @@ impl Run<'_> {
                 Happening::Drained => drained = true,
                 Happening::Fed(bytes) => fed = Some(bytes),
                 Happening::Cancelled => self.end(Outcome::Cancelled),
+                Happening::Hold(None) => hold = None,
+                Happening::Hold(Some(held)) => self.order(Order::Hold(held)),
                 Happening::Overflow => self.end(Outcome::LimitExceeded(Limit::Output)),
                 Happening::Idle => {
                     let at = self.idle_at(traffic);
@@ -299,7 +311,11 @@ impl Run<'_> {
     fn end(&mut self, why: Outcome) {
         let grace = self.limits.grace;
         self.ending = Some((why, far(Instant::now(), grace.saturating_add(KILL_TIME))));
-        let packet = wire::encode(&Order::End { grace }).expect("an order is small");
+        self.order(Order::End { grace });
+    }
+
+    fn order(&self, order: Order) {
+        let packet = wire::encode(&order).expect("an order is small");
         // When the launcher is gone, its end of the socket says so.
         wire::send(self.socket.get_ref(), &packet, &[]).ok();
     }
@@ -318,6 +334,17 @@ impl Run<'_> {
 fn far(from: Instant, after: Duration) -> Instant {
     const VERY_LATE: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     from + after.min(VERY_LATE)
+}
+
+/// What a hold says when it says something else; `None` when it never will.
+async fn changed(hold: &mut Option<Hold>) -> Option<bool> {
+    match hold {
+        Some(hold) => match hold.changed().await {
+            Ok(()) => Some(*hold.borrow_and_update()),
+            Err(_) => None,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 /// The next report; `None` when the launcher is gone.

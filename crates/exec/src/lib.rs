@@ -71,7 +71,7 @@ mod stream;
 mod wire;
 
 pub use capture::Captured;
-pub use command::{Command, Input, Keep, Limits, Scratch};
+pub use command::{Command, Hold, Input, Keep, Limits, Scratch};
 pub use engine::{Engine, EngineConfig, SandboxMode};
 pub use error::{ExecError, SpawnError, StartError};
 pub use mechanisms::{Containment, Mechanism, Mechanisms};

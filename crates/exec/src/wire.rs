@@ -229,6 +229,8 @@ impl Exit {
 pub(crate) enum Order {
     /// Ask the program to end, and kill everything after the grace.
     End { grace: Duration },
+    /// Stop it where it is, or let it go on.
+    Hold(bool),
 }
 
 /// Encodes a message.

@@ -13,6 +13,7 @@
 //! | `budget` | slots, processors, memory, child processes; what may overtake; pure |
 //! | `cost` | what jobs of a kind have used, and so will use |
 //! | `pressure`, `scale`, `follow` | how hard the machine is pressed; how many slots that allows |
+//! | `relief` | which batch job has to stop or go when nothing else helps; pure |
 //! | `flight` | equal work that is done once |
 //! | `state`, `events`, `progress`, `stats` | what others can see |
 //!
@@ -28,6 +29,7 @@ mod order;
 mod pressure;
 mod progress;
 mod refused;
+mod relief;
 mod scale;
 mod scheduler;
 mod spec;
@@ -43,6 +45,7 @@ pub use memory::memory_for_jobs;
 pub use order::Patience;
 pub use pressure::{Pressure, Reading};
 pub use refused::Refused;
+pub use relief::{Act, Relief};
 pub use scale::Scale;
 pub use scheduler::{Running, Scheduler, SchedulerConfig};
 pub use spec::{Client, Cost, JobId, JobSpec, Lane};

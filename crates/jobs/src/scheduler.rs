@@ -19,7 +19,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use crate::follow::follow;
 use crate::order::Patience;
 use crate::pressure::Pressure;
 use crate::refused::Refused;
+use crate::relief::Act;
 use crate::scale::Scale;
 use crate::spec::{Client, JobId, JobSpec, Lane};
 use crate::state::{Ending, JobView, Used};
@@ -157,7 +158,8 @@ impl Scheduler {
         let mut state = shared.state();
         let (lane, cost, start_by) = (spec.lane, spec.cost, spec.start_by);
         let share = state.budget.share(lane, &cost, now);
-        let at_once = state.order.is_empty() && state.budget.lacks(&share).is_none();
+        let at_once =
+            state.order.is_empty() && state.budget.lacks(&share).is_none() && state.has_room(lane);
         if let Err(refused) = state.check(at_once) {
             state.stats.refused(&refused);
             return Err(refused);
@@ -297,17 +299,19 @@ impl Scheduler {
         self.shared.hand_out(started);
     }
 
-    /// From now on, moves the number of slots between two bounds once a second,
-    /// as the machine's pressure and the backlog have it. A part of the slots
-    /// stays reserved.
-    pub fn follow_pressure(&mut self, min: usize, max: usize) {
+    /// From now on, looks at the machine's pressure once a second: in an emergency
+    /// a batch job has to stop or go. With `bounds`, the number of slots moves
+    /// between the two as pressure and backlog have it; a part of them stays
+    /// reserved.
+    pub fn follow_pressure(&mut self, bounds: Option<(usize, usize)>) {
         let scheduler = Self {
             shared: Arc::clone(&self.shared),
             _keeper: Arc::default(),
         };
         let mut keeper = JoinSet::new();
         keeper.spawn(keep(Arc::clone(&self.shared)));
-        keeper.spawn(async move { follow(&scheduler, Scale::new(min, max)).await });
+        let scale = bounds.map(|(min, max)| Scale::new(min, max));
+        keeper.spawn(async move { follow(&scheduler, scale).await });
         self._keeper = Arc::new(keeper);
     }
 
@@ -318,6 +322,52 @@ impl Scheduler {
         state.stats.pressure = Some(pressure);
         let full = state.budget.running() >= state.budget.capacity.slots;
         (!state.order.is_empty(), full)
+    }
+
+    /// Whether there is any batch job.
+    pub(crate) fn has_batch(&self) -> bool {
+        let state = self.shared.state();
+        state.order.lane_len(Lane::Batch) > 0
+            || state.running.values().any(|job| job.reins.is_some())
+    }
+
+    /// Whether the machine has room for further batch jobs; without it none is
+    /// started while another job runs.
+    pub fn set_room(&self, room: bool) {
+        let mut state = self.shared.state();
+        if state.no_room != room {
+            return;
+        }
+        state.no_room = !room;
+        let started = state.decide(Instant::now());
+        drop(state);
+        self.shared.hand_out(started);
+    }
+
+    /// The batch jobs that run.
+    #[must_use]
+    pub fn batch(&self) -> Vec<JobId> {
+        let state = self.shared.state();
+        let batch = state.running.iter().filter(|(_, job)| job.reins.is_some());
+        batch.map(|(id, _)| *id).collect()
+    }
+
+    /// Has a batch job stop, go on, or go.
+    pub fn act(&self, act: Act) {
+        let mut state = self.shared.state();
+        let (Act::Hold(id) | Act::Release(id) | Act::Evict(id)) = act;
+        let reins = state.running.get(&id).and_then(|job| job.reins.as_ref());
+        let Some(reins) = reins else { return };
+        match act {
+            Act::Hold(_) => drop(reins.hold.send_replace(true)),
+            Act::Release(_) => drop(reins.hold.send_replace(false)),
+            Act::Evict(_) => reins.evict.cancel(),
+        }
+        match act {
+            Act::Hold(_) => state.stats.holds += 1,
+            Act::Evict(_) => state.stats.evictions += 1,
+            Act::Release(_) => {}
+        }
     }
 
     /// Takes no more jobs, and refuses those that wait.
@@ -464,6 +514,29 @@ impl Running {
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// Whether it is to stand still, for want of memory; `None` for one that never
+    /// has to. What it does about it is its own affair: this only asks.
+    #[must_use]
+    pub fn hold(&self) -> Option<watch::Receiver<bool>> {
+        let state = self.shared.state();
+        let reins = state.running.get(&self.id)?.reins.as_ref()?;
+        Some(reins.hold.subscribe())
+    }
+
+    /// Waits until the job has to go for want of memory: its work is to be dropped,
+    /// and the job ended as [`Ending::Evicted`]. Most jobs never have to.
+    pub fn evicted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let state = self.shared.state();
+        let job = state.running.get(&self.id);
+        let evict = job.and_then(|job| Some(job.reins.as_ref()?.evict.clone()));
+        async move {
+            match evict {
+                Some(evict) => evict.cancelled().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Says how far it has got. Fractions never go back; listeners hear of it at

@@ -19,6 +19,8 @@ pub enum Ending {
     TimedOut,
     /// Whoever wanted it no longer does.
     Cancelled,
+    /// For want of room; it is to be run again.
+    Evicted,
 }
 
 /// What a job used, measured.

@@ -63,6 +63,10 @@ pub struct Stats {
     pub pressure: Option<Pressure>,
     /// How often the number of slots was changed.
     pub scale_moves: u64,
+    /// How often a batch job was stopped where it was, for want of room.
+    pub holds: u64,
+    /// How often one was ended for that, to be run again.
+    pub evictions: u64,
 }
 
 impl Stats {
@@ -92,6 +96,7 @@ impl Stats {
             Ending::Failed => "failed",
             Ending::TimedOut => "timed_out",
             Ending::Cancelled => "cancelled",
+            Ending::Evicted => "evicted",
         };
         *self.ended.entry(name).or_default() += 1;
         if ending != Ending::Succeeded {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) next: u64,
     pub(crate) stats: Stats,
     pub(crate) closed: bool,
+    /// The machine has no room for further batch jobs.
+    pub(crate) no_room: bool,
 }
 
 /// One that waits.
@@ -66,6 +68,15 @@ pub(crate) struct Started {
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Option<Progress>,
     pub(crate) throttle: Throttle,
+    /// How it is told to stop or go; batch jobs only.
+    pub(crate) reins: Option<Reins>,
+}
+
+/// How a job is told to make room.
+#[derive(Debug)]
+pub(crate) struct Reins {
+    pub(crate) hold: watch::Sender<bool>,
+    pub(crate) evict: CancellationToken,
 }
 
 impl State {
@@ -91,6 +102,7 @@ impl State {
             next: 1,
             stats: Stats::default(),
             closed: false,
+            no_room: false,
         }
     }
 
@@ -111,6 +123,12 @@ impl State {
             });
         }
         Ok(())
+    }
+
+    /// Whether the machine has room for one more job of this lane. One may always
+    /// run.
+    pub(crate) fn has_room(&self, lane: Lane) -> bool {
+        !self.no_room || lane != Lane::Batch || self.running.is_empty()
     }
 
     /// How long a new job of a lane is expected to wait: what runs, and what
@@ -222,6 +240,10 @@ impl State {
             let Some(job) = self.queued.get(&entry.id) else {
                 continue;
             };
+            if !self.has_room(entry.lane) {
+                self.blocked = self.blocked.or(Some((entry.id, Resource::Memory)));
+                continue;
+            }
             // The keeper is about to refuse it.
             if job.spec.start_by.is_some_and(|moment| moment <= now) {
                 continue;
@@ -273,6 +295,10 @@ impl State {
     ) {
         self.budget.take(&share);
         self.stats.started(spec.lane, waited);
+        let reins = (spec.lane == Lane::Batch).then(|| Reins {
+            hold: watch::Sender::new(false),
+            evict: CancellationToken::new(),
+        });
         self.running.insert(
             id,
             Started {
@@ -283,6 +309,7 @@ impl State {
                 cancel,
                 progress: None,
                 throttle: Throttle::default(),
+                reins,
             },
         );
     }
@@ -302,6 +329,7 @@ impl State {
             cancel: _,
             progress: _,
             throttle: _,
+            reins: _,
         } = self.running.remove(&id)?;
         self.budget.give_back(&share);
         let ran = now.saturating_duration_since(since);

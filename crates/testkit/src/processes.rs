@@ -23,6 +23,16 @@ pub fn state(pid: u32) -> Option<char> {
     stat.get(after_name + 2).map(|byte| char::from(*byte))
 }
 
+/// CPU time of all threads of the process, in the kernel's ticks; `None` when
+/// it does not exist.
+#[must_use]
+pub fn cpu_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
 /// Waits until none of the processes is alive, at most `limit` in total.
 ///
 /// # Errors

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use reversecore_exec::{
-    Command, ExecError, Finished, Leftovers, Limit, Limits, Outcome, SpawnError, Usage,
+    Command, ExecError, Finished, Hold, Leftovers, Limit, Limits, Outcome, SpawnError, Usage,
 };
+use reversecore_jobs::Running;
 use tokio::time::Instant;
 
 use crate::error::{ErrorCode, ToolError};
@@ -62,11 +63,16 @@ impl<'a> Call<'a> {
         let finished = self
             .services
             .engine
-            .run(command, self.cancel)
+            .run(command.hold(self.hold()), self.cancel)
             .await
             .map_err(|error| engine_error(analysis.program, error))?;
         self.note_run(&finished.usage, &finished.leftovers);
         Ok(finished)
+    }
+
+    /// By which the call is told to stand still, where it may be.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.job.and_then(Running::hold)
     }
 
     /// Notes what a run used and left behind.

@@ -167,6 +167,14 @@ impl Group {
             .collect()
     }
 
+    /// Stops everything in it where it is, or lets it go on.
+    pub(super) fn freeze(&self, held: bool) {
+        let word = if held { "1" } else { "0" };
+        if let Err(error) = fs::write(self.path.join("cgroup.freeze"), word) {
+            super::note(format_args!("cgroup.freeze failed: {error}"));
+        }
+    }
+
     /// Kills everything in it.
     pub(super) fn kill(&self) {
         self.killed.set(true);

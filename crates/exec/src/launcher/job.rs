@@ -44,6 +44,8 @@ pub(super) struct Job {
     pub(super) timers: Timers,
     pub(super) phase: Phase,
     pub(super) limit: Option<Limit>,
+    /// It stands still, by order.
+    pub(super) held: bool,
     /// Set when the main process has been reaped; the run ends when nothing
     /// else is left of it.
     pub(super) exited: Option<Exited>,
@@ -98,6 +100,10 @@ impl Job {
             self.kill(now);
             return;
         }
+        // One that stands still can't end by itself.
+        if self.held {
+            self.hold(false);
+        }
         if self.group.is_some() {
             sys::kill(-self.main, libc::SIGTERM);
             // A stopped process can't act on it before it is continued.
@@ -108,6 +114,24 @@ impl Job {
         self.phase = Phase::Asked {
             kill_at: now + grace,
         };
+    }
+
+    /// Stops all its processes where they are, or lets them go on.
+    pub(super) fn hold(&mut self, held: bool) {
+        if self.phase != Phase::Running || self.exited.is_some() {
+            return;
+        }
+        self.held = held;
+        match &self.group {
+            Some(group) => group.freeze(held),
+            None => self.signal_all(if held { libc::SIGSTOP } else { libc::SIGCONT }),
+        }
+    }
+
+    fn signal_all(&self, signal: i32) {
+        for pid in self.processes() {
+            sys::kill(pid, signal);
+        }
     }
 
     /// Kills everything.
@@ -167,6 +191,11 @@ impl Job {
         }
         let mut worst = Look::Fine;
         if self.timers.look_at <= now {
+            // Without a group, what was born while the others were being stopped
+            // is still going.
+            if self.held && self.group.is_none() {
+                self.signal_all(libc::SIGSTOP);
+            }
             if self.note.started() {
                 worst = watch::look_at_processes(&self.processes(), &self.bounds);
             }

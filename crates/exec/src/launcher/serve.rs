@@ -282,6 +282,7 @@ impl Launcher {
             timers: Timers::starting(now()),
             phase: Phase::Running,
             limit: None,
+            held: false,
             exited: None,
         };
         let data = epoll::EventData::new_u64(place as u64);
@@ -319,6 +320,7 @@ impl Launcher {
         };
         match wire::receive::<Order>(&job.socket, RecvFlags::DONTWAIT, &mut self.buffer) {
             Ok(Some((Order::End { grace }, _))) => job.ask(now(), grace),
+            Ok(Some((Order::Hold(held), _))) => job.hold(held),
             Err(Errno::AGAIN) => {}
             Ok(None) | Err(_) => {
                 job.kill(now());

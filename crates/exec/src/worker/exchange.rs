@@ -1,6 +1,7 @@
 //! One job with one worker: sends it, follows it, and says how it ended. Every
 //! byte from a worker is checked against what may come at that moment.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Progress;
 use super::frame::{self, Header, Kind, MAX_BODY, MAX_PROGRESS, PACKET};
-use super::life::{End, Worker};
+use super::life::{End, Life, Worker};
+use crate::command::Hold;
 use crate::outcome::{Limit, Outcome, Signal, Usage};
 
 /// A worker that has hung up is dead or about to be; its end is near.
@@ -52,6 +54,8 @@ pub struct Job {
     /// Receives what the handler says on the way. What does not fit into the
     /// channel is dropped: nobody waits for a slow listener.
     pub progress: Option<mpsc::Sender<Progress>>,
+    /// Has the worker stand still while it says so.
+    pub hold: Option<Hold>,
 }
 
 impl Job {
@@ -66,6 +70,7 @@ impl Job {
             retry: false,
             max_reply: 16 << 20,
             progress: None,
+            hold: None,
         }
     }
 }
@@ -185,12 +190,20 @@ pub(super) async fn exchange(
     worker.jobs += 1;
     worker.affinity = job.affinity.or(worker.affinity);
     let left = deadline.deadline().saturating_duration_since(given);
+    let life = Arc::clone(&worker.life);
+    let may_be_held = job.hold.is_some();
+    let following = follow(job.hold.clone(), &life);
     let happening = tokio::select! {
         biased;
         said = talk(&mut worker, job, left) => Happening::Said(said),
         () = cancel.cancelled() => Happening::Cancelled,
         () = deadline.as_mut() => Happening::Deadline,
+        never = following => match never {},
     };
+    if may_be_held {
+        // The next job is not the one that was to stand still.
+        life.hold.send_replace(false);
+    }
     let outcome = match happening {
         Happening::Said(Ok((reply, usage))) => {
             worker.reported.user += usage.user;
@@ -446,6 +459,24 @@ async fn receive(socket: &AsyncFd<OwnedFd>, packet: &mut [u8]) -> Result<usize, 
             }
             Ok(received) if received.length == 0 => return Err(Fault::HungUp),
             Ok(received) => return Ok(received.length),
+        }
+    }
+}
+
+/// Passes on to the worker's process whether it is to stand still. Never ends.
+async fn follow(hold: Option<Hold>, life: &Life) -> Infallible {
+    let Some(mut hold) = hold else {
+        return std::future::pending().await;
+    };
+    loop {
+        let held = *hold.borrow_and_update();
+        life.hold.send_if_modified(|known| {
+            let differs = *known != held;
+            *known = held;
+            differs
+        });
+        if hold.changed().await.is_err() {
+            return std::future::pending().await;
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct End {
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) kill: CancellationToken,
+    /// Whether the process is to stand still.
+    pub(super) hold: watch::Sender<bool>,
     end: watch::Sender<Option<Arc<End>>>,
 }
 
@@ -51,6 +53,7 @@ impl Life {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             kill: CancellationToken::new(),
+            hold: watch::Sender::new(false),
             end: watch::Sender::new(None),
         })
     }
@@ -137,7 +140,7 @@ pub(super) async fn live(shared: Arc<Shared>) {
         Ok(pair) => pair,
         Err(error) => return shared.start_failed(&format!("no socket: {error}")),
     };
-    let command = command(&shared.config, theirs);
+    let command = command(&shared.config, theirs).hold(Some(life.hold.subscribe()));
     let mut run = pin!(drive(
         &shared.engine.inner,
         command,

@@ -11,6 +11,7 @@
 mod confinement;
 mod containment;
 mod ends;
+mod hold;
 mod limits;
 mod output;
 mod recovery;

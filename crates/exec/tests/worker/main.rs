@@ -9,5 +9,6 @@
 
 mod confinement;
 mod deaths;
+mod hold;
 mod lifetime;
 mod support;

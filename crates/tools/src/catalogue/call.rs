@@ -26,8 +26,7 @@ pub(crate) const CACHE_PARAMETER: &str = "cache";
 pub(crate) const BYPASS: &str = "bypass";
 /// Parameters that change nothing in a complete result.
 const WITHOUT_EFFECT: &str = "timeout";
-/// How often a call becomes another job when the one that it shared is cancelled
-/// by somebody else. Nobody is that unlucky.
+/// How often a call becomes another job. Nobody is that unlucky.
 const TRIES: usize = 5;
 
 /// What a call has come to.
@@ -53,6 +52,7 @@ pub(super) async fn call<T: Tool>(
             tool,
             params,
             arguments,
+            again: false,
         };
         Ok((asked, bypass))
     });
@@ -75,6 +75,7 @@ pub(super) async fn call<T: Tool>(
                 outcome,
                 facts,
                 times,
+                evicted: _,
             } = Arc::unwrap_or_clone(done);
             record.replace(facts);
             in_flight.took(times.queued, times.ran);
@@ -139,8 +140,8 @@ async fn at_once<T: Tool>(
     finish(asked.tool, asked.params, &call, Duration::ZERO).await
 }
 
-/// A call that becomes a job. When the one that it shared is cancelled by
-/// somebody else, it becomes another.
+/// A call that becomes a job. When that has to go for want of room, or the one
+/// that it shared is cancelled by somebody else, it becomes another.
 async fn as_job_again<T: Tool>(
     asked: Asked<T>,
     bypass: bool,
@@ -160,6 +161,7 @@ async fn as_job_again<T: Tool>(
                 tool,
                 params,
                 arguments,
+                again: true,
             },
             Err(error) => return Settled::Done(Arc::new(Done::failed(error))),
         };
@@ -168,7 +170,7 @@ async fn as_job_again<T: Tool>(
 }
 
 /// A call that is remembered, becomes a job, or waits for one that is the same;
-/// `None` when that was cancelled by somebody else.
+/// `None` when that was cancelled by somebody else, or had to go for want of room.
 async fn as_job<T: Tool>(
     asked: Asked<T>,
     bypass: bool,
@@ -178,6 +180,7 @@ async fn as_job<T: Tool>(
 ) -> Option<Settled> {
     let workload = T::workload(&asked.params);
     let reuse = workload.reuse;
+    let again = asked.again;
     let file = workload.file.map(ToOwned::to_owned);
     let opened = match file {
         Some(path) => match services.workspace.target("file_path", &path, cancel).await {
@@ -214,13 +217,15 @@ async fn as_job<T: Tool>(
         Arc::new(done)
     };
     let Some(key) = key else {
-        return Some(Settled::Done(work(cancel.child_token()).await));
+        let done = work(cancel.child_token()).await;
+        return (!done.evicted || again).then_some(Settled::Done(done));
     };
     let landed = services.schedule.flights.join(key, work);
     let done = tokio::select! {
         biased;
         () = cancel.cancelled() => Arc::new(Done::failed(ToolError::cancelled())),
         landed = landed => match landed {
+            Landed::Own(done) | Landed::Shared(done) if done.evicted && !again => return None,
             Landed::Own(done) => done,
             Landed::Shared(done) => match &done.outcome {
                 // By another that wanted the same; this one still wants it.

@@ -22,6 +22,8 @@ pub(super) struct Asked<T: Tool> {
     pub(super) params: T::Params,
     /// As JSON.
     pub(super) arguments: String,
+    /// It was ended for want of room before.
+    pub(super) again: bool,
 }
 
 /// A call that has ended; shared by all that made the same one.
@@ -30,6 +32,8 @@ pub(crate) struct Done {
     pub(super) outcome: Result<Arc<Success>, ToolError>,
     pub(super) facts: Facts,
     pub(super) times: Times,
+    /// It was ended for want of room.
+    pub(super) evicted: bool,
 }
 
 impl Done {
@@ -38,8 +42,17 @@ impl Done {
             outcome: Err(error),
             facts: Facts::default(),
             times: Times::default(),
+            evicted: false,
         }
     }
+}
+
+fn no_room() -> ToolError {
+    ToolError::new(
+        ErrorCode::ResourceLimit,
+        "the machine ran out of memory while this and other batch work ran, twice",
+        "Run fewer files at one time, or this one alone.",
+    )
 }
 
 pub(super) fn failed_unexpectedly() -> ToolError {
@@ -84,8 +97,17 @@ pub(super) async fn run<T: Tool>(
         cancel,
         Arc::clone(&running),
     );
+    let evicted = running.evicted();
     let done = match schedule.mode {
-        Mode::Async => working.await,
+        Mode::Async => tokio::select! {
+            biased;
+            done = working => done,
+            () = evicted => {
+                let mut done = Done::failed(no_room());
+                done.evicted = true;
+                done
+            }
+        },
         Mode::Sync => {
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(working))
@@ -95,6 +117,7 @@ pub(super) async fn run<T: Tool>(
     };
     let measured = measured(&done, &estimate.of(size));
     let ending = match &done.outcome {
+        _ if done.evicted => Ending::Evicted,
         Ok(_) => Ending::Succeeded,
         Err(error) if error.code == ErrorCode::Cancelled => Ending::Cancelled,
         Err(error) if error.code == ErrorCode::Timeout => Ending::TimedOut,
@@ -194,5 +217,6 @@ pub(super) async fn finish<T: Tool>(
         outcome,
         facts,
         times: Times { queued, ran },
+        evicted: false,
     }
 }

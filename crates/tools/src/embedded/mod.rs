@@ -170,6 +170,7 @@ impl Call<'_> {
     /// Has a worker do the job, and passes on how far it gets.
     async fn run_watched(&self, mut job: Job, size: u64) -> Result<Done, ToolError> {
         let workers = &self.services.workers;
+        job.hold = self.hold();
         // A small file is done before anything could be said of it.
         if size < WORTH_WATCHING || self.job.is_none() {
             return workers.run(job, self.cancel).await.map_err(pool_error);

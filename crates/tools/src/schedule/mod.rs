@@ -215,9 +215,8 @@ impl Schedule {
             patience: Patience::default(),
             history: HISTORY,
         });
-        if auto && mode == Mode::Async {
-            scheduler.follow_pressure(processors.min(max_concurrent), max_concurrent);
-        }
+        let bounds = (processors.min(max_concurrent), max_concurrent);
+        scheduler.follow_pressure((auto && mode == Mode::Async).then_some(bounds));
         Self {
             scheduler,
             mode,

@@ -34,6 +34,8 @@ impl Collector for Jobs {
             memory_ratio,
             pressure,
             scale_moves,
+            holds,
+            evictions,
         } = scheduler.stats();
         let mut family = Family {
             encoder: &mut encoder,
@@ -64,6 +66,16 @@ impl Collector for Jobs {
             "jobs_scale_moves",
             "Changes of the number of slots",
             scale_moves,
+        )?;
+        family.counter(
+            "jobs_holds",
+            "Batch jobs that were stopped for want of room",
+            holds,
+        )?;
+        family.counter(
+            "jobs_evictions",
+            "Batch jobs that were ended for want of room, to be run again",
+            evictions,
         )?;
         family.gauge(
             "jobs_pressure",

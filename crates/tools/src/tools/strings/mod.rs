@@ -229,7 +229,7 @@ async fn read(
     let finished = call
         .services
         .engine
-        .run_reading(command, call.cancel, &mut on_stdout)
+        .run_reading(command.hold(call.hold()), call.cancel, &mut on_stdout)
         .await
         .map_err(|error| analysis.engine_error(error))?;
     lines.finish(|line| found.take(encoding, line));
