@@ -15,9 +15,9 @@ use reversecore_server::config::{
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
-    Catalogue, ConfiguredRules, Descriptor, Mode, PolicyMode, ProgramSettings, Programs,
-    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
-    WorkspaceSettings,
+    Catalogue, ConfiguredRules, Descriptor, HandleSettings, Handles, Mode, PolicyMode,
+    ProgramSettings, Programs, ResultSettings, Results, Schedule, ScheduleSettings, Services,
+    Telemetry, Workspace, WorkspaceSettings,
 };
 
 /// Makes this executable the launcher, when it is the first argument.
@@ -59,6 +59,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         workspace,
         programs: programs(tools),
         schedule: Schedule::start(schedule_settings(execution, data)),
+        handles: Arc::new(Handles::new(handle_settings(execution))),
         results: Arc::new(Results::new(&result_settings(*results, data))),
         telemetry: Telemetry::default(),
         limits: program_limits(limits),
@@ -177,6 +178,14 @@ fn schedule_settings(execution: &ExecutionConfig, data: &DataConfig) -> Schedule
         max_subprocesses: u32::try_from(execution.max_subprocesses.get()).unwrap_or(u32::MAX),
         longest_wait: Duration::from_secs(execution.longest_wait_seconds.get()),
         costs_file: data_dir(data).map(|directory| directory.join("costs.json")),
+    }
+}
+
+/// How calls are handed out that take long.
+fn handle_settings(execution: &ExecutionConfig) -> HandleSettings {
+    HandleSettings {
+        inline: Some(Duration::from_secs(execution.inline_seconds.get())),
+        kept: Duration::from_secs(execution.result_minutes.get() * 60),
     }
 }
 

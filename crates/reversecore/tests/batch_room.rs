@@ -14,8 +14,9 @@ use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_jobs::{Act, Client, Ending, JobId, Lane, Scheduler, StateView};
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
-    Caller, Catalogue, PolicyMode, ProgramSettings, Programs, Reply, ResultSettings, Results,
-    Schedule, ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
+    Caller, Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, Reply,
+    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
+    WorkspaceSettings,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,7 @@ fn services(files: &Path, scratch: &Path) -> Arc<Services> {
         workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings::default()),
         schedule: Schedule::start(ScheduleSettings::default()),
+        handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),
         limits: Limits::default(),

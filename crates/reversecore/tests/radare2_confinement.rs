@@ -15,8 +15,9 @@ use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, SandboxMode, Wo
 use reversecore_jobs::Client;
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
-    Caller, Catalogue, PolicyMode, ProgramSettings, Programs, ResultSettings, Results, Schedule,
-    ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
+    Caller, Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs,
+    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
+    WorkspaceSettings,
 };
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,7 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
             search: vec!["/usr/local/bin".into(), "/usr/bin".into()],
         }),
         schedule: Schedule::start(ScheduleSettings::default()),
+        handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),
         limits: Limits::default(),

@@ -85,7 +85,7 @@ impl Handler {
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
         let caller = Caller::new(client_of(&self.calls, context));
-        let work = self.catalogue.call(
+        let work = self.catalogue.call_or_hand_out(
             &request.name,
             request.arguments.unwrap_or_default(),
             &caller,

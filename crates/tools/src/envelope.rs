@@ -19,6 +19,15 @@ pub enum Envelope<R> {
         /// About the call.
         metadata: Metadata,
     },
+    /// The tool has not answered yet.
+    Running {
+        /// By which to ask for the answer.
+        job_id: String,
+        /// When to ask, in milliseconds from now.
+        poll_after_ms: u64,
+        /// How far it has got.
+        metadata: Stage,
+    },
     /// The tool did not answer.
     Error {
         /// The stable code.
@@ -56,6 +65,18 @@ impl<R> Envelope<R> {
             metadata,
         }
     }
+}
+
+/// How far a call has got.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Stage {
+    /// The tool's name.
+    pub tool: String,
+    /// What it is doing.
+    pub stage: String,
+    /// From 0 to 1, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
 }
 
 /// What every result says about itself.

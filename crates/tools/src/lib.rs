@@ -13,6 +13,7 @@
 //!             cut and keep what is too large     results
 //!             count and log                      telemetry
 //!             put it in the envelope             envelope
+//!             not done in time: goes on alone    handles
 //! ```
 //!
 //! This crate knows neither MCP nor HTTP, reads no environment, and starts no
@@ -22,6 +23,7 @@ mod arguments;
 mod catalogue;
 mod embedded;
 mod external;
+mod handles;
 mod programs;
 mod results;
 mod schedule;
@@ -39,6 +41,7 @@ pub mod error;
 
 pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
 pub use embedded::worker::main as worker_main;
+pub use handles::{HandleSettings, HandleView, Handles};
 pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
 pub use results::{ArtifactRef, ResultSettings, Results};
 pub use schedule::{Caller, Mode, Schedule, ScheduleSettings, Workload};

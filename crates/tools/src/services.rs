@@ -5,6 +5,7 @@ use std::sync::Arc;
 use reversecore_exec::{Engine, Limits, WorkerPool};
 
 use crate::bounded::TimeoutSeconds;
+use crate::handles::Handles;
 use crate::programs::Programs;
 use crate::results::Results;
 use crate::schedule::Schedule;
@@ -28,6 +29,8 @@ pub struct Services {
     pub telemetry: Telemetry,
     /// Keeps results that are too large, and those that may be asked for again.
     pub results: Arc<Results>,
+    /// Keeps calls that go on without their requests.
+    pub handles: Arc<Handles>,
     /// Decides when calls run.
     pub schedule: Schedule,
     /// What one run of an external program may use; its time is the call's.

@@ -57,6 +57,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let scheduler = &services.schedule.scheduler;
     scheduler.close();
     scheduler.cancel_all();
+    services.handles.cancel_all();
     let idle = tokio::time::timeout(LAST_JOBS, scheduler.idle());
     if idle.await.is_err() {
         tracing::warn!("jobs did not end in time after they were cancelled");

@@ -10,6 +10,7 @@
 mod alone;
 mod arguments;
 mod configured;
+mod handles;
 mod huge;
 mod jobs;
 mod names;

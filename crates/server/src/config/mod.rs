@@ -114,6 +114,10 @@ pub struct ExecutionConfig {
     pub max_subprocesses: Bounded<1, 1024>,
     /// Seconds that a call may take when it does not say so itself.
     pub default_timeout: Option<TimeoutSeconds>,
+    /// Seconds after which a call goes on by itself.
+    pub inline_seconds: Bounded<0, 86_400>,
+    /// Minutes that the answer of such a call is kept.
+    pub result_minutes: Bounded<1, 10_080>,
 }
 
 /// The processes of the embedded engines.

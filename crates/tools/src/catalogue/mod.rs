@@ -7,19 +7,22 @@
 //! | `call` | one call, from its arguments to its reply |
 //! | `job` | the part of it that waits for its turn and works |
 //! | `write` | the reply: text and JSON within the budget |
+//! | `running` | the reply to a call that is not done |
 
 mod call;
 mod job;
+pub(crate) mod running;
 mod write;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::handles::Work;
 use crate::schedule::Caller;
 use crate::services::Services;
 use crate::tool::Tool;
@@ -125,9 +128,64 @@ impl Catalogue {
         caller: &Caller,
         cancel: &CancellationToken,
     ) -> Option<Reply> {
-        let inner = &*self.inner;
-        let tool = inner.tools.iter().find(|tool| tool.answers_to(name))?;
-        Some(tool.call(&inner.services, arguments, caller, cancel).await)
+        let tool = self.find(name)?;
+        Some(self.begin(tool, arguments, caller, cancel).await)
+    }
+
+    /// The same; a call that is not done within the inline budget goes on by
+    /// itself, and the reply says how to ask for its answer.
+    pub async fn call_or_hand_out(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        caller: &Caller,
+        cancel: &CancellationToken,
+    ) -> Option<Reply> {
+        let tool = self.find(name)?;
+        let handles = &self.inner.services.handles;
+        let Some(inline) = handles.inline().filter(|_| tool.is_queued()) else {
+            return Some(self.begin(tool, arguments, caller, cancel).await);
+        };
+        // The request's own token fires when the request is over.
+        let (begun, own) = (Instant::now(), CancellationToken::new());
+        let mut work = self.begin(tool, arguments, caller, &own);
+        tokio::select! {
+            biased;
+            reply = &mut work => return Some(reply),
+            () = cancel.cancelled() => {
+                own.cancel();
+                return Some(work.await);
+            }
+            () = tokio::time::sleep(inline) => {}
+        }
+        match handles.keep(tool.name(), caller.clone(), begun, own.clone(), work) {
+            Ok(id) => Some(running::handed_out(&self.inner.services, &id, caller)),
+            // Too many: this one is waited for.
+            Err(mut work) => tokio::select! {
+                biased;
+                reply = &mut work => Some(reply),
+                () = cancel.cancelled() => {
+                    own.cancel();
+                    Some(work.await)
+                }
+            },
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&dyn Erased> {
+        let mut tools = self.inner.tools.iter();
+        tools.find(|tool| tool.answers_to(name)).map(|tool| &**tool)
+    }
+
+    fn begin(
+        &self,
+        tool: &dyn Erased,
+        arguments: Map<String, Value>,
+        caller: &Caller,
+        cancel: &CancellationToken,
+    ) -> Work {
+        let services = Arc::clone(&self.inner.services);
+        tool.call(services, arguments, caller.clone(), cancel.clone())
     }
 }
 
@@ -136,13 +194,15 @@ pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn answers_to(&self, name: &str) -> bool;
     fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor;
-    fn call<'a>(
-        &'a self,
-        services: &'a Arc<Services>,
+    /// Whether its calls wait for their turn, and may take long.
+    fn is_queued(&self) -> bool;
+    fn call(
+        &self,
+        services: Arc<Services>,
         arguments: Map<String, Value>,
-        caller: &'a Caller,
-        cancel: &'a CancellationToken,
-    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
+        caller: Caller,
+        cancel: CancellationToken,
+    ) -> Work;
 }
 
 impl fmt::Debug for dyn Erased {
@@ -175,14 +235,19 @@ impl<T: Tool> Erased for T {
         }
     }
 
-    fn call<'a>(
-        &'a self,
-        services: &'a Arc<Services>,
+    fn is_queued(&self) -> bool {
+        T::QUEUED
+    }
+
+    fn call(
+        &self,
+        services: Arc<Services>,
         arguments: Map<String, Value>,
-        caller: &'a Caller,
-        cancel: &'a CancellationToken,
-    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-        Box::pin(call::call(*self, services, arguments, caller, cancel))
+        caller: Caller,
+        cancel: CancellationToken,
+    ) -> Work {
+        let tool = *self;
+        Box::pin(async move { call::call(tool, &services, arguments, &caller, &cancel).await })
     }
 }
 

@@ -152,6 +152,9 @@ pub struct Caller {
     pub client: Client,
     /// How urgent the call is; `None` for what its size suggests.
     pub lane: Option<Lane>,
+    /// The name by which the caller is known to the operator, where it has one:
+    /// what it makes is its own then.
+    pub named: Option<Arc<str>>,
     job: Arc<AtomicU64>,
 }
 
@@ -161,6 +164,7 @@ impl Caller {
         Self {
             client,
             lane: None,
+            named: None,
             job: Arc::default(),
         }
     }

@@ -37,8 +37,16 @@ pub(super) struct ListParams {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobParams {
-    /// The job's number, from `list_jobs`.
-    job_id: u64,
+    /// A number from `list_jobs`, or what a call said that is `running`.
+    job_id: Named,
+}
+
+/// How a job is named.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Named {
+    Number(u64),
+    Handle(String),
 }
 
 #[derive(Debug, Serialize)]
@@ -144,8 +152,35 @@ pub fn described(job: &JobView) -> String {
     text
 }
 
-/// The caller's job of this number.
-fn own(scheduler: &Scheduler, client: &Client, id: u64) -> Result<JobView, ToolError> {
+/// The caller's job of this name.
+fn own(call: &Call<'_>, named: &Named) -> Result<JobView, ToolError> {
+    let scheduler = &call.services.schedule.scheduler;
+    match named {
+        Named::Number(id) => numbered(scheduler, &call.caller.client, *id),
+        // Digits are a number, however they are written.
+        Named::Handle(name) => match name.trim().parse() {
+            Ok(id) => numbered(scheduler, &call.caller.client, id),
+            Err(_) => handed_out(call, name),
+        },
+    }
+}
+
+/// The job that a handle has become.
+fn handed_out(call: &Call<'_>, name: &str) -> Result<JobView, ToolError> {
+    let view = call.services.handles.look(name, call.caller)?;
+    let job = view.caller.job();
+    job.and_then(|id| call.services.schedule.scheduler.job(id))
+        .ok_or_else(|| {
+            ToolError::new(
+                ErrorCode::ValidationError,
+                "parameter `job_id`: the job ended so long ago that it is forgotten",
+                "`get_job_result` may still have its answer.",
+            )
+        })
+}
+
+/// The client's job of this number.
+fn numbered(scheduler: &Scheduler, client: &Client, id: u64) -> Result<JobView, ToolError> {
     scheduler
         .job(JobId(id))
         .filter(|job| job.client == *client)
@@ -213,9 +248,7 @@ impl Tool for GetJob {
         call: &Call<'_>,
         params: JobParams,
     ) -> Result<Answer<JobReport>, ToolError> {
-        let scheduler = &call.services.schedule.scheduler;
-        let job = own(scheduler, &call.caller.client, params.job_id)?;
-        Ok(Answer::complete(JobReport(job)))
+        Ok(Answer::complete(JobReport(own(call, &params.job_id)?)))
     }
 }
 
@@ -236,11 +269,17 @@ impl Tool for CancelJob {
         call: &Call<'_>,
         params: JobParams,
     ) -> Result<Answer<CancelReport>, ToolError> {
-        let scheduler = &call.services.schedule.scheduler;
-        let job = own(scheduler, &call.caller.client, params.job_id)?;
+        let job = own(call, &params.job_id)?;
+        let cancelled = match &params.job_id {
+            // The call with all that it still waits for, not only its job.
+            Named::Handle(name) if name.parse::<u64>().is_err() => {
+                call.services.handles.cancel(name, call.caller)?
+            }
+            Named::Handle(_) | Named::Number(_) => call.services.schedule.scheduler.cancel(job.id),
+        };
         Ok(Answer::complete(CancelReport {
             job_id: job.id,
-            cancelled: scheduler.cancel(job.id),
+            cancelled,
         }))
     }
 }

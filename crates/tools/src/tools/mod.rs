@@ -17,6 +17,7 @@ pub(crate) mod triage;
 pub(crate) mod yara;
 
 use crate::catalogue::Erased;
+use crate::catalogue::running::GetJobResult;
 
 /// All tools, in the order in which clients see them.
 pub(crate) fn all() -> Vec<Box<dyn Erased>> {
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(artifact::ReadArtifact),
         Box::new(jobs::ListJobs),
         Box::new(jobs::GetJob),
+        Box::new(GetJobResult),
         Box::new(jobs::CancelJob),
         Box::new(health::GetServerHealth),
         Box::new(metrics::GetToolMetrics),

@@ -95,6 +95,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         ),
         ("list_jobs", json!({"limit": 20})),
         ("get_job", json!({"job_id": null})),
+        ("get_job_result", json!({"job_id": null, "wait": 20})),
         ("cancel_job", json!({"job_id": null})),
         ("get_server_health", json!({})),
         ("get_tool_metrics", json!({"tool": null})),
@@ -110,6 +111,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
             "read_artifact",
             "list_jobs",
             "get_job",
+            "get_job_result",
             "cancel_job",
         ]
         .contains(&name)

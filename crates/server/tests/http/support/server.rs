@@ -8,8 +8,8 @@ use std::time::Duration;
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
 use reversecore_tools::{
-    Catalogue, PolicyMode, ProgramSettings, Programs, ResultSettings, Results, Schedule,
-    ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
+    Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings,
+    Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
 };
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -106,6 +106,7 @@ fn services(workspace: &Path) -> Arc<Services> {
             ..ProgramSettings::default()
         }),
         schedule: Schedule::start(ScheduleSettings::default()),
+        handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),
         limits: Limits::default(),
