@@ -67,6 +67,7 @@ pub(crate) struct Code<'a, 'w> {
     /// The stretch of the last instruction, and its mode.
     current: usize,
     thumb: bool,
+    length: u8,
     decoded: u64,
     bytes: u64,
     most: u64,
@@ -103,6 +104,7 @@ impl<'a, 'w> Code<'a, 'w> {
             stretches,
             current: 0,
             thumb: false,
+            length: 0,
             decoded: 0,
             bytes: 0,
             most,
@@ -130,6 +132,7 @@ impl<'a, 'w> Code<'a, 'w> {
             Some(_) | None => &mut stretch.first,
         };
         let fact = walker.at(position)?;
+        self.length = fact.length;
         self.decoded = self.decoded.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u64::from(fact.length));
         if self.decoded >= self.most {
@@ -166,6 +169,11 @@ impl<'a, 'w> Code<'a, 'w> {
         })
     }
 
+    /// The size of the last instruction.
+    pub(crate) fn last_length(&self) -> u64 {
+        u64::from(self.length)
+    }
+
     /// What the last instruction does to registers.
     pub(crate) fn operation(&mut self) -> Operation {
         self.walker()
@@ -180,7 +188,6 @@ impl<'a, 'w> Code<'a, 'w> {
     }
 
     /// Name and operands of the last instruction.
-    #[expect(dead_code, reason = "the search comes next")]
     pub(crate) fn text(&mut self) -> (&str, &str) {
         self.walker().map_or(("", ""), Walker::text)
     }

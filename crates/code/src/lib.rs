@@ -22,6 +22,7 @@ mod bits;
 mod block;
 mod code;
 mod coverage;
+mod diff;
 mod discover;
 mod function;
 mod graph;
@@ -29,16 +30,19 @@ mod lookup;
 mod memory;
 mod names;
 mod options;
+mod pattern;
 mod pointers;
 mod program;
 mod read;
 mod references;
 mod render;
+mod search;
 mod seeds;
 mod unwind;
 
 pub use block::{Block, Exit};
 pub use coverage::{Coverage, Stopped, Uncovered};
+pub use diff::{Changed, Diff, MatchedBy, Side, diff};
 pub use function::{Function, Kind};
 pub use graph::{
     CallEdge, CallGraph, CallGraphOptions, CallNode, Direction, FlowBlock, FlowEdge, FlowEdgeKind,
@@ -47,7 +51,9 @@ pub use graph::{
 pub use lookup::{NotFound, Target, TargetKind};
 pub use memory::{Memory, Region};
 pub use options::Options;
+pub use pattern::{BytePattern, Pattern, PatternError};
 pub use program::{Imported, NoDecoder, Program};
 pub use references::{Reference, ReferenceKind, References};
 pub use render::Language;
+pub use search::{Found, Hit, Query, SearchOptions};
 pub use seeds::Source;

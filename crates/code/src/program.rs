@@ -434,7 +434,7 @@ impl Maker<'_, '_, '_> {
                 .saturating_add(exits)
                 .saturating_add(1)
                 .saturating_sub(count);
-            let kind = if draft.import.is_some() {
+            let kind = if draft.import.is_some() || draft.source == Some(Source::ImportThunk) {
                 Kind::ImportThunk
             } else if Some(draft.entry) == entry {
                 Kind::Entry

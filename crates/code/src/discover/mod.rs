@@ -195,7 +195,7 @@ impl<'c, 'a, 'w> Discovery<'c, 'a, 'w> {
             if let Some(&index) = self.index.get(&seed.address)
                 && let Some(draft) = self.functions.get_mut(index as usize)
             {
-                draft.endless = seed.name.as_deref().is_some_and(names::is_endless);
+                draft.endless |= seed.name.as_deref().is_some_and(names::is_endless);
                 draft.name = seed.name;
                 draft.known_end = known_end;
             }
@@ -241,12 +241,15 @@ impl<'c, 'a, 'w> Discovery<'c, 'a, 'w> {
         if self.owned.get(address) || self.mine.get(address) {
             self.splits.push(address);
         }
+        let import = if thumb { None } else { self.stub_of(address) };
         let index = self.functions.len() as u32;
         self.functions.push(Draft {
             entry: address,
             known_end: self.known_end(address),
             source: Some(source),
             thumb,
+            import,
+            endless: import.is_some_and(|import| self.context.import_is_endless(import)),
             ..Draft::default()
         });
         self.index.insert(address, index);

@@ -28,7 +28,7 @@ impl Discovery<'_, '_, '_> {
                 if !fact.valid || (fact.padding && start == at) {
                     start = next;
                 } else if fact.flow == Flow::Jump {
-                    if fact.direct.is_none() && self.stub_of(start).is_some() {
+                    if fact.direct.is_none() && self.is_stub(start, at) {
                         self.register(start, Source::ImportThunk, false);
                     }
                     start = next;
@@ -36,26 +36,15 @@ impl Discovery<'_, '_, '_> {
                 at = next;
             }
         }
-        self.name_stubs();
     }
 
-    /// Says of functions that are stubs whose they are.
-    fn name_stubs(&mut self) {
-        for number in 0..self.functions.len() {
-            let Some(draft) = self.functions.get(number) else {
-                break;
-            };
-            let entry = draft.entry;
-            let thumb = draft.thumb;
-            let import = if thumb { None } else { self.stub_of(entry) };
-            if let Some(import) = import {
-                let endless = self.context.import_is_endless(import);
-                if let Some(draft) = self.functions.get_mut(number) {
-                    draft.import = Some(import);
-                    draft.endless |= endless;
-                }
-            }
-        }
+    /// Whether a run of instructions up to a jump is a stub: of an import, or
+    /// of a function of the program that is chosen when it is loaded. The
+    /// first entry of a table, which calls the dynamic linker, is none.
+    fn is_stub(&mut self, start: u64, jump: u64) -> bool {
+        let short = jump.saturating_sub(start) <= 4;
+        let x86 = self.context.architecture.family == Family::X86;
+        self.stub_of(start).is_some() || (x86 && short)
     }
 
     /// The import to which the code at an address does nothing but jump.
