@@ -32,6 +32,24 @@ pub enum Flow {
     Other,
 }
 
+impl Flow {
+    /// Whether it is a call or a jump.
+    pub const fn transfers(self) -> bool {
+        match self {
+            Self::Call | Self::Jump | Self::ConditionalJump => true,
+            Self::Return | Self::Interrupt | Self::Other => false,
+        }
+    }
+
+    /// Whether the instruction behind it is only reached from elsewhere.
+    pub const fn ends_a_run(self) -> bool {
+        match self {
+            Self::Jump | Self::Return => true,
+            Self::Call | Self::ConditionalJump | Self::Interrupt | Self::Other => false,
+        }
+    }
+}
+
 /// One decoded instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded {
@@ -58,11 +76,11 @@ pub struct Unsupported(pub Architecture);
 #[derive(Debug)]
 pub struct Decoder {
     pub(super) architecture: Architecture,
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 #[derive(Debug)]
-enum Engine {
+pub(super) enum Engine {
     X86(u32),
     Capstone(Capstone),
 }

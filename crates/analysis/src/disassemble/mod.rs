@@ -7,14 +7,18 @@
 //! data except where ARM's mapping symbols do. What cannot be decoded becomes
 //! an item of its own and decoding goes on behind it.
 
+mod a64;
 mod architecture;
 mod decoder;
 mod flow;
 mod listing;
+mod operation;
 mod place;
 mod start;
 mod symbols;
+mod walk;
 mod x86;
+mod x86_facts;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +27,9 @@ use serde::{Deserialize, Serialize};
 
 pub use architecture::{Architecture, Family};
 pub use decoder::{Decode, Decoded, Decoder, Flow, Unsupported};
+pub use operation::{Access, Address, Fact, Operation, Register};
 pub use start::StartError;
+pub use walk::Walker;
 
 use crate::Warnings;
 use crate::binary::{Endian, Image, Location};

@@ -76,6 +76,14 @@ pub(super) fn target(instruction: &Instruction) -> Option<u64> {
     absolute.then(|| instruction.memory_displacement64())
 }
 
+/// Whether it names its target itself.
+pub(super) fn is_near_branch(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.op0_kind(),
+        OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+    )
+}
+
 /// Text of instructions.
 pub(super) struct Printer {
     formatter: IntelFormatter,

@@ -11,15 +11,16 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("reversecore", &["exec", "jobs", "load", "server", "tools"]),
     ("reversecore-analysis", &[]),
+    ("reversecore-code", &["analysis"]),
     ("reversecore-exec", &[]),
     ("reversecore-jobs", &[]),
     ("reversecore-load", &[]),
     ("reversecore-server", &["exec", "jobs", "tools"]),
     ("reversecore-testkit", &[]),
-    ("reversecore-tools", &["analysis", "exec", "jobs"]),
+    ("reversecore-tools", &["analysis", "code", "exec", "jobs"]),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may

@@ -101,7 +101,10 @@ pub(crate) fn unsafe_stays_in_exec(source: &Source) -> Vec<String> {
 }
 
 pub(crate) fn analysis_is_pure(source: &Source) -> Vec<String> {
-    if source.package != "analysis" || source.is_test() || source.path.ends_with("tests.rs") {
+    if !matches!(source.package.as_str(), "analysis" | "code")
+        || source.is_test()
+        || source.path.ends_with("tests.rs")
+    {
         return Vec::new();
     }
     source.complain("an engine is a function of its bytes", |line| {
