@@ -108,7 +108,7 @@ impl Program {
             references: Vec::new(),
             warnings,
         };
-        maker.take(drafts);
+        maker.take(drafts, &tables);
         maker.refer(&tables, &pointers);
         let stopped = match maker.code.ended() {
             Some(Ended::Watch) => Some(Stopped::Caller),
@@ -390,7 +390,7 @@ impl Maker<'_, '_, '_> {
         (self.functions, self.blocks, self.references, self.warnings)
     }
 
-    fn take(&mut self, mut drafts: Vec<Draft>) {
+    fn take(&mut self, mut drafts: Vec<Draft>, tables: &BTreeMap<u64, Table>) {
         drafts.sort_by_key(|draft| draft.entry);
         let entry = self.context.image.entry_point.map(|entry| entry.address);
         let mut empty = 0_u64;
@@ -415,7 +415,11 @@ impl Maker<'_, '_, '_> {
                 edges = edges.saturating_add(match block.exit {
                     Exit::Fall | Exit::CallReturn | Exit::Jump => 1,
                     Exit::Conditional => 2,
-                    Exit::Switch => 0,
+                    // The jump is the last instruction of the block.
+                    Exit::Switch => tables
+                        .range(block.start..block.end())
+                        .next_back()
+                        .map_or(0, |(_, table)| table.targets.len()),
                     Exit::Indirect | Exit::Cut => {
                         complete = false;
                         0

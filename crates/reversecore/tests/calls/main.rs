@@ -9,6 +9,7 @@
 
 mod alone;
 mod arguments;
+mod code;
 mod configured;
 mod handles;
 mod huge;

@@ -96,11 +96,26 @@ impl Call<'_> {
         timeout: Duration,
         work: W,
     ) -> Result<Worked<W::Reply>, ToolError> {
+        self.examine_with(file_path, timeout, work, Vec::new())
+            .await
+    }
+
+    /// The same with further files.
+    pub(crate) async fn examine_with<W: Work>(
+        &self,
+        file_path: &str,
+        timeout: Duration,
+        work: W,
+        others: Vec<Target>,
+    ) -> Result<Worked<W::Reply>, ToolError> {
         let deadline = Instant::now() + timeout;
         let mut target = self.target(file_path).await?;
         self.record
             .note(|facts| facts.engine = Some(ENGINE.to_owned()));
-        let (reply, stops) = self.work(&target, deadline, timeout, work).await?;
+        let (reply, stops) = self.work(&target, &others, deadline, timeout, work).await?;
+        for mut other in others {
+            other.settle(deadline, self.cancel).await?;
+        }
         self.settle_target(&mut target, deadline).await?;
         Ok(Worked {
             reply,
@@ -112,6 +127,7 @@ impl Call<'_> {
     async fn work<W: Work>(
         &self,
         target: &Target,
+        others: &[Target],
         deadline: Instant,
         timeout: Duration,
         work: W,
@@ -120,7 +136,11 @@ impl Call<'_> {
         let payload = postcard::to_allocvec(&work.request()).map_err(internal)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let job = Job {
-            files: vec![target.mapped()?.into()],
+            files: [target]
+                .into_iter()
+                .chain(others)
+                .map(|target| target.mapped().map(Into::into))
+                .collect::<Result<_, _>>()?,
             timeout: left.max(SHORTEST),
             affinity,
             retry: true,
@@ -255,7 +275,7 @@ fn crashed(crash: &Crash) -> ToolError {
     .log_detail(&crash.message)
 }
 
-fn misbehaved(what: &str) -> ToolError {
+pub(crate) fn misbehaved(what: &str) -> ToolError {
     ToolError::new(
         ErrorCode::ToolFailed,
         "the engine's answer was not understood and is dropped",

@@ -24,6 +24,16 @@ impl Tree {
         Self::edited(report, |_| {}, text)
     }
 
+    /// One text under one key, whose own lines stay as they are.
+    pub(crate) fn verbatim(key: &str, text: String) -> Self {
+        let mut fields = Map::new();
+        fields.insert(key.to_owned(), Value::String(text.clone()));
+        Self {
+            value: Value::Object(fields),
+            text,
+        }
+    }
+
     /// The same, with something taken out of the tree first.
     pub(crate) fn edited(
         report: &impl Serialize,

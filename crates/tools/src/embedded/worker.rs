@@ -23,6 +23,7 @@ pub(crate) enum Request {
     Carve(tools::binwalk::embedded::Carve),
     Yara(tools::yara::embedded::Scan),
     Triage(tools::triage::Triage),
+    Code(tools::code::question::Ask),
 }
 
 /// Of the time that is left, so much may be spent before work ends with what it
@@ -44,6 +45,7 @@ fn spendable(left: Duration) -> Duration {
 #[derive(Debug)]
 pub(crate) struct File<'a, 'c> {
     mapping: &'a Mapping,
+    others: &'a [Mapping],
     context: &'a mut Context<'c>,
     stops: Vec<Stop>,
 }
@@ -85,6 +87,14 @@ impl<'a> File<'a, '_> {
         self.mapping.as_slice()
     }
 
+    /// All bytes of one of the files that came: this one is number 0.
+    pub(crate) fn bytes_of(&self, number: usize) -> &'a [u8] {
+        match number.checked_sub(1) {
+            None => self.bytes(),
+            Some(other) => self.others.get(other).map_or(&[], Mapping::as_slice),
+        }
+    }
+
     /// How long an engine with a clock of its own may take.
     pub(crate) fn time(&self) -> Duration {
         spendable(self.context.time_left())
@@ -98,6 +108,24 @@ impl<'a> File<'a, '_> {
         // What is to be left when the stage ends.
         let reserve = left.saturating_sub(spent);
         move |done| self.goes_on(stage, done, reserve)
+    }
+
+    /// The same for work that is measured in something else than bytes of the
+    /// file; `total` is about how much there is. What was ended for want of time
+    /// says so itself.
+    pub(crate) fn watch_work(&mut self, stage: Stage, total: u64) -> impl FnMut(u64) -> bool {
+        let left = self.context.time_left();
+        let spent = spendable(left).mul_f64(stage.share.clamp(0.0, 1.0));
+        let reserve = left.saturating_sub(spent);
+        move |done| {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "how far it is needs no more than a few digits"
+            )]
+            let fraction = done as f64 / total.max(1) as f64;
+            self.context.progress(Some(fraction.min(0.99)), stage.name);
+            self.context.time_left() > reserve
+        }
     }
 
     fn goes_on(&mut self, stage: Stage, done: u64, reserve: Duration) -> bool {
@@ -155,6 +183,7 @@ impl<'a> File<'a, '_> {
 #[derive(Debug, Default)]
 pub(crate) struct Resident {
     pub(crate) rules: tools::yara::embedded::RuleCache,
+    pub(crate) models: tools::code::models::Models,
 }
 
 /// The main function of a worker process.
@@ -171,13 +200,17 @@ fn answer(
 ) -> Vec<u8> {
     let request: Request =
         postcard::from_bytes(payload).expect("requests come from the same executable");
-    let mapping = match files.first().map(Mapping::of) {
-        Some(Ok(mapping)) => mapping,
-        Some(Err(error)) => return unreadable(&error.to_string()),
-        None => return unreadable("no file came with the request"),
+    let mappings: Result<Vec<Mapping>, _> = files.iter().map(Mapping::of).collect();
+    let mappings = match mappings {
+        Ok(mappings) => mappings,
+        Err(error) => return unreadable(&error.to_string()),
+    };
+    let Some((mapping, others)) = mappings.split_first() else {
+        return unreadable("no file came with the request");
     };
     let mut file = File {
-        mapping: &mapping,
+        mapping,
+        others,
         context,
         stops: Vec::new(),
     };
@@ -191,6 +224,7 @@ fn answer(
         Request::Carve(work) => perform(work, &mut file, resident),
         Request::Yara(work) => perform(work, &mut file, resident),
         Request::Triage(work) => perform(work, &mut file, resident),
+        Request::Code(work) => perform(work, &mut file, resident),
     }
 }
 

@@ -60,6 +60,9 @@ pub(crate) const IDENTIFY: Kind = embedded("identify", 500, 50, 0.1);
 pub(crate) const FILE_INFO: Kind = embedded("file-info", 500, 4_000, 0.1);
 pub(crate) const PARSE: Kind = embedded("parse", 500, 1_000, 1.0);
 pub(crate) const DISASSEMBLE: Kind = embedded("disassemble", 500, 500, 1.0);
+/// With a model of the program that has to be made first.
+pub(crate) const CODE: Kind = embedded("code", 2_000, 60_000, 12.0);
+pub(crate) const DIFF: Kind = embedded("diff", 4_000, 200_000, 24.0);
 pub(crate) const IOCS: Kind = embedded("iocs", 500, 15_000, 0.5);
 pub(crate) const CARVE: Kind = embedded("carve", 500, 2_500, 0.1);
 pub(crate) const TRIAGE: Kind = embedded("triage", 1_000, 25_000, 1.0);

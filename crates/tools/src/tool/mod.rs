@@ -116,6 +116,27 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// What stands for the content of the file that the call is about, as long as
+    /// it does not change.
+    pub(crate) async fn identity_key(&self, file_path: &str) -> Result<[u8; 32], ToolError> {
+        let target = self.target(file_path).await?;
+        let key = target.key();
+        // Whoever works on it takes it from here.
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((file_path.to_owned(), target));
+        Ok(key)
+    }
+
+    /// Opens one more file that the caller named.
+    pub(crate) async fn other_target(
+        &self,
+        parameter: &'static str,
+        path: &str,
+    ) -> Result<Target, ToolError> {
+        let workspace = &self.services.workspace;
+        workspace.target(parameter, path, self.cancel).await
+    }
+
     /// Opens the file that the caller named, and notes it for the log.
     pub(crate) async fn target(&self, file_path: &str) -> Result<Target, ToolError> {
         let shown = crate::text::quoted(file_path);

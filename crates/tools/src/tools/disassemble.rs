@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::code::listing::Listing;
 use crate::arguments::invalid;
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::present::Tree;
@@ -79,6 +80,9 @@ pub(super) struct Params {
     /// Name of a symbol or export.
     #[serde(default)]
     symbol: Option<String>,
+    /// All of a function, by its name or an address in it; stripped programs too.
+    #[serde(default)]
+    function: Option<String>,
     /// Most instructions.
     #[serde(default = "sixty_four")]
     count: Bounded<1, 10_000>,
@@ -185,6 +189,28 @@ impl Tool for DisassembleCode {
                 format!("Known are {}.", known.join(", ")),
             ));
         }
+        if let Some(function) = &params.function {
+            let given = (
+                &params.address,
+                &params.offset,
+                &params.symbol,
+                &params.architecture,
+            );
+            if given != (&None, &None, &None, &None) {
+                return Err(invalid(
+                    "function",
+                    "is given together with another place or architecture",
+                    "Give `function` alone.",
+                ));
+            }
+            let listing = Listing {
+                function: function.clone(),
+                count: u32::try_from(params.count.get()).unwrap_or(u32::MAX),
+            };
+            return listing
+                .tool_answer(call, &params.file_path, timeout, text)
+                .await;
+        }
         let work = Disassemble {
             at: place(&params)?,
             count: u32::try_from(params.count.get()).unwrap_or(u32::MAX),
@@ -213,7 +239,7 @@ fn place(params: &Params) -> Result<At, ToolError> {
     }
 }
 
-fn number(parameter: &str, text: &str) -> Result<u64, ToolError> {
+pub(in crate::tools) fn number(parameter: &str, text: &str) -> Result<u64, ToolError> {
     let digits = text.trim();
     let hexadecimal = digits
         .strip_prefix("0x")

@@ -2,6 +2,7 @@
 
 mod artifact;
 pub(crate) mod binwalk;
+pub(crate) mod code;
 pub(crate) mod disassemble;
 pub(crate) mod file;
 pub(crate) mod file_info;
@@ -27,6 +28,12 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(file_info::GetFileInfo),
         Box::new(parse::ParseBinary),
         Box::new(disassemble::DisassembleCode),
+        Box::new(code::functions::ListFunctions),
+        Box::new(code::xrefs::FindXrefs),
+        Box::new(code::graphs::GetCallGraph),
+        Box::new(code::graphs::GetFlowGraph),
+        Box::new(code::search::SearchCode),
+        Box::new(code::diff::DiffBinaries),
         Box::new(iocs::ExtractIocs),
         Box::new(file::RunFile),
         Box::new(strings::RunStrings),

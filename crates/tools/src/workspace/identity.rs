@@ -45,6 +45,24 @@ impl Identity {
         })
     }
 
+    /// All of it in one name.
+    pub(crate) fn key(&self) -> [u8; 32] {
+        let Self {
+            device,
+            inode,
+            size,
+            modified,
+            changed,
+        } = *self;
+        let mut digest = Sha256::new();
+        for number in [device, inode, size, modified.1, changed.1] {
+            digest.update(number.to_le_bytes());
+        }
+        digest.update(modified.0.to_le_bytes());
+        digest.update(changed.0.to_le_bytes());
+        digest.finalize().into()
+    }
+
     /// Whether the content is still the same. The time of the last change of
     /// the inode is left out: a new link or mode changes no content.
     pub(crate) fn same_content(&self, other: &Self) -> bool {

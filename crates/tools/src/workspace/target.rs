@@ -124,6 +124,11 @@ impl Target {
         self.identity
     }
 
+    /// A name for its content, as long as that does not change.
+    pub(crate) fn key(&self) -> [u8; 32] {
+        self.identity.key()
+    }
+
     /// Its size when it was opened.
     pub(crate) fn size(&self) -> u64 {
         self.identity.size

@@ -1,0 +1,277 @@
+//! `find_xrefs`: what refers to a place in a program, or what a place refers to.
+
+use reversecore_analysis::disassemble::{Request, Start, disassemble};
+use reversecore_code::{Program, Reference, ReferenceKind, Target};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::models::Model;
+use super::question::{Question, Reply, no_such};
+use super::{answer, ask};
+use crate::arguments::invalid;
+use crate::bounded::{Bounded, Timeout};
+use crate::embedded::Trouble;
+use crate::embedded::present::Tree;
+use crate::error::ToolError;
+use crate::schedule::{Workload, estimates};
+use crate::tool::{Answer, Call, Tool};
+
+/// Places that a text stands for and that are reported.
+const MOST_TARGETS: usize = 50;
+
+/// The tool.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::tools) struct FindXrefs;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::tools) struct Params {
+    /// Path in the workspace.
+    file_path: String,
+    /// What is referred to: an address (0x401000), a function, an import, or the text of a string.
+    #[serde(default)]
+    to: Option<String>,
+    /// What refers: a function or an address in one, instead of `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// Most references.
+    #[serde(default = "hundred")]
+    limit: Bounded<1, 100_000>,
+    /// References to skip.
+    #[serde(default = "none")]
+    skip: Bounded<0, 100_000_000>,
+    /// Seconds.
+    #[serde(default)]
+    timeout: Timeout<300>,
+}
+
+/// What a worker is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Search {
+    end: End,
+    limit: usize,
+    skip: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum End {
+    To(String),
+    From(String),
+}
+
+/// What it says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// What the text stands for.
+    targets: Vec<Target>,
+    references: Vec<Row>,
+    total: u64,
+    more: bool,
+}
+
+/// A reference.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    from: u64,
+    /// The function that refers.
+    function: Option<String>,
+    to: u64,
+    /// What is there.
+    target: Option<String>,
+    kind: ReferenceKind,
+    /// The instruction; none for data.
+    instruction: Option<String>,
+}
+
+impl Search {
+    pub(super) fn answer(self, model: &Model, bytes: &[u8]) -> Result<Listed, Trouble> {
+        let program = &model.program;
+        let all = program.references();
+        let mut targets = Vec::new();
+        let mut found: Vec<Reference> = match &self.end {
+            End::To(text) => {
+                targets = program.resolve(bytes, text);
+                if targets.is_empty() {
+                    let known = program.find(text);
+                    return Err(known.err().map_or_else(
+                        || nothing(text),
+                        |error| Trouble::Parameter {
+                            name: "to".to_owned(),
+                            reason: format!(
+                                "is no address, function, import or string of the program; {error}"
+                            ),
+                        },
+                    ));
+                }
+                let to = targets
+                    .iter()
+                    .flat_map(|target| all.to_range(target.range()));
+                to.collect()
+            }
+            End::From(text) => {
+                let function = program
+                    .find(text)
+                    .map_err(|error| no_such("from", &error))?;
+                let blocks = program.blocks(function).iter();
+                blocks
+                    .flat_map(|block| all.from_range(block.start..block.end()))
+                    .copied()
+                    .collect()
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
+        let total = found.len() as u64;
+        let references: Vec<Row> = found
+            .into_iter()
+            .skip(self.skip)
+            .take(self.limit)
+            .map(|reference| row(model, bytes, reference))
+            .collect();
+        targets.truncate(MOST_TARGETS);
+        let seen = self.skip.saturating_add(references.len()) as u64;
+        Ok(Listed {
+            targets,
+            more: seen < total,
+            references,
+            total,
+        })
+    }
+}
+
+fn nothing(text: &str) -> Trouble {
+    Trouble::Parameter {
+        name: "to".to_owned(),
+        reason: format!("`{text}` stands for nothing in the program"),
+    }
+}
+
+fn row(model: &Model, bytes: &[u8], reference: Reference) -> Row {
+    let program = &model.program;
+    let Reference { from, to, kind } = reference;
+    let function = program.function_with(from);
+    let instruction = (kind != ReferenceKind::Pointer)
+        .then(|| instruction(model, bytes, from))
+        .flatten();
+    Row {
+        from,
+        function: function.map(|function| program.name(function).into_owned()),
+        to,
+        target: named(program, to),
+        kind,
+        instruction,
+    }
+}
+
+fn named(program: &Program, address: u64) -> Option<String> {
+    if let Some(function) = program.function_at(address) {
+        return Some(program.name(function).into_owned());
+    }
+    let imports = program.imports().iter();
+    imports
+        .filter(|import| import.slot == Some(address))
+        .map(|import| import.name.to_string())
+        .next()
+}
+
+fn instruction(model: &Model, bytes: &[u8], address: u64) -> Option<String> {
+    let request = Request {
+        at: Start::Address(address),
+        count: 1,
+        bytes: None,
+        architecture: None,
+    };
+    let listing = disassemble(bytes, Some(&model.image), &request).ok()?;
+    let first = listing.instructions.first()?;
+    Some(
+        format!("{} {}", first.mnemonic, first.operands)
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+impl Tool for FindXrefs {
+    type Params = Params;
+    type Report = Tree;
+
+    const NAME: &'static str = "find_xrefs";
+    const TITLE: &'static str = "Find cross-references";
+    const DESCRIPTION: &'static str = "Who refers to something (`to`: an address, a function, an import such as `system`, or the text of a string), or what a function refers to (`from`): calls, jumps, reads, writes, addresses taken, pointers in data, each with its instruction and the function that it is in.";
+
+    fn workload(params: &Params) -> Workload<'_> {
+        Workload::on(&params.file_path, estimates::CODE, params.timeout)
+    }
+
+    async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
+        let end = match (params.to, params.from) {
+            (Some(to), None) => End::To(to),
+            (None, Some(from)) => End::From(from),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(invalid(
+                    "to",
+                    "and `from`: one of the two is needed",
+                    "Give what is referred to as `to`, or what refers as `from`.",
+                ));
+            }
+        };
+        let timeout = params.timeout.resolve(call.services.default_timeout);
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let question = Question::References(Search {
+            end,
+            limit: whole(params.limit.get()),
+            skip: whole(params.skip.get()),
+        });
+        let said = ask(call, &params.file_path, timeout, question).await?;
+        let Reply::References(listed) = said.reply else {
+            return Err(crate::embedded::misbehaved("another reply than asked for"));
+        };
+        let (total, more) = (listed.total, listed.more);
+        let shown = listed.references.len() as u64;
+        let tree = Tree::new(&listed, text);
+        let mut answer = answer(tree, &said.known, said.warnings);
+        answer.total = Some(total);
+        if more {
+            answer.truncate();
+            let next = params.skip.get() + shown;
+            answer
+                .warnings
+                .push(format!("further references are listed with skip={next}"));
+        }
+        Ok(answer)
+    }
+}
+
+fn text(report: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for target in report["targets"].as_array().into_iter().flatten() {
+        text.push_str(&format!(
+            "{} {} at {:#x}\n",
+            word(&target["kind"]),
+            word(&target["name"]),
+            target["address"].as_u64().unwrap_or_default()
+        ));
+    }
+    for row in report["references"].as_array().into_iter().flatten() {
+        let number = |key: &str| row[key].as_u64().unwrap_or_default();
+        text.push_str(&format!(
+            "{:#x}  {}  {} -> {:#x} {}  {}\n",
+            number("from"),
+            row["function"].as_str().unwrap_or("(data)"),
+            word(&row["kind"]),
+            number("to"),
+            word(&row["target"]),
+            word(&row["instruction"]),
+        ));
+    }
+    text
+}
+
+fn hundred() -> Bounded<1, 100_000> {
+    Bounded::new(100)
+}
+
+fn none() -> Bounded<0, 100_000_000> {
+    Bounded::new(0)
+}
