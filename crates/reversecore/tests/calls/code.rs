@@ -353,3 +353,44 @@ fn questions_that_have_no_answer_say_why() {
     discloses_nothing(&envelope, "cut", workspace.path());
     assert_eq!(envelope["metadata"]["coverage"], "partial", "{envelope}");
 }
+
+#[test]
+fn radare2_answers_in_the_same_shape() {
+    let workspace = Workspace::new();
+    first(&workspace, "a");
+    let mut session = Session::start(workspace.path());
+    let theirs = json!({"file_path": "a", "limit": 10_000, "engine": "external"});
+    let theirs = data(&mut session, "list_functions", &theirs);
+    let ours = json!({"file_path": "a", "limit": 10_000});
+    let ours = data(&mut session, "list_functions", &ours);
+    assert_eq!(ours["columns"], theirs["columns"]);
+    let named = |report: &Value, name: &str| -> (u64, u64) {
+        let rows = report["functions"].as_array().unwrap();
+        let row = rows.iter().find(|row| row[2] == name).unwrap();
+        (row[0].as_u64().unwrap(), row[1].as_u64().unwrap())
+    };
+    for name in ["main", "choose", "checksum"] {
+        assert_eq!(named(&ours, name).0, named(&theirs, name).0, "{name}");
+    }
+    for to in ["choose", "puts"] {
+        let sites = |report: &Value| -> BTreeSet<u64> {
+            let rows = report["references"].as_array().unwrap().iter();
+            let calls = rows.filter(|row| row["kind"] == "call");
+            calls.map(|row| row["from"].as_u64().unwrap()).collect()
+        };
+        let ours = data(
+            &mut session,
+            "find_xrefs",
+            &json!({"file_path": "a", "to": to}),
+        );
+        let given = json!({"file_path": "a", "to": to, "engine": "external"});
+        let theirs = data(&mut session, "find_xrefs", &given);
+        assert!(!sites(&ours).is_empty());
+        assert_eq!(sites(&ours), sites(&theirs), "{to}");
+    }
+    for to in ["a;!id", "a`id`", "a|id", "a>x", "", "a b"] {
+        let given = json!({"file_path": "a", "to": to, "engine": "external"});
+        let envelope = session.call("find_xrefs", &given);
+        refused(&envelope, &["VALIDATION_ERROR"], to, workspace.path());
+    }
+}

@@ -2,16 +2,18 @@
 
 use std::cmp::Reverse;
 
-use reversecore_code::{Kind, Source};
+use reversecore_analysis::Warnings;
+use reversecore_code::{Coverage, Kind, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::models::Model;
 use super::question::{Question, Reply};
-use super::{answer, ask, page};
+use super::{answer, ask, page, radare2};
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::Trouble;
+use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
@@ -45,6 +47,9 @@ pub(in crate::tools) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +60,16 @@ enum Which {
     /// Of the program's own.
     Function,
     ImportThunk,
+}
+
+impl Which {
+    fn takes(self, kind: Kind) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Function => kind != Kind::ImportThunk,
+            Self::ImportThunk => kind == Kind::ImportThunk,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -94,7 +109,7 @@ struct Row {
     size: u64,
     name: String,
     kind: Kind,
-    source: Source,
+    source: Option<Source>,
     blocks: usize,
     instructions: u32,
     complexity: u32,
@@ -122,14 +137,9 @@ impl Listing {
     pub(super) fn answer(self, model: &Model) -> Result<Listed, Trouble> {
         let pattern = Trouble::pattern(self.pattern.as_deref())?;
         let program = &model.program;
-        let mut functions: Vec<Row> = program
-            .functions()
-            .iter()
-            .filter(|function| match self.kind {
-                Which::Any => true,
-                Which::Function => function.kind != Kind::ImportThunk,
-                Which::ImportThunk => function.kind == Kind::ImportThunk,
-            })
+        let all = program.functions().iter();
+        let rows = all
+            .filter(|function| self.kind.takes(function.kind))
             .filter(|function| {
                 let pattern = pattern.as_ref();
                 pattern.is_none_or(|pattern| pattern.is_match(&program.name(function)))
@@ -139,15 +149,47 @@ impl Listing {
                 size: function.size,
                 name: program.name(function).into_owned(),
                 kind: function.kind,
-                source: function.source,
+                source: Some(function.source),
                 blocks: function.block_count(),
                 instructions: function.instructions,
                 complexity: function.complexity,
                 callers: program.callers(function).count(),
                 callees: program.callees(function).count() + program.imported(function).count(),
                 returns: function.returns,
+            });
+        Ok(self.page(rows.collect()))
+    }
+
+    /// From what radare2 says.
+    fn of_radare2(self, functions: Vec<radare2::Function>) -> Result<Listed, ToolError> {
+        let pattern = self.pattern.as_deref().map(compiled).transpose()?;
+        let rows = functions
+            .into_iter()
+            .filter(|function| self.kind.takes(function.kind()))
+            .filter(|function| {
+                let pattern = pattern.as_ref();
+                pattern.is_none_or(|pattern| pattern.is_match(function.plain_name()))
             })
-            .collect();
+            .map(|function| Row {
+                address: function.addr,
+                size: function.realsz,
+                name: function.plain_name().to_owned(),
+                kind: function.kind(),
+                source: None,
+                blocks: function.nbbs,
+                instructions: function.ninstrs,
+                complexity: function.cc,
+                callers: function.indegree,
+                callees: function.outdegree,
+                returns: !function.noreturn,
+            });
+        let mut rows: Vec<Row> = rows.collect();
+        rows.sort_by_key(|row| row.address);
+        Ok(self.page(rows))
+    }
+
+    /// What is asked for of functions that are sorted by address.
+    fn page(&self, mut functions: Vec<Row>) -> Listed {
         match self.sort {
             Sort::Address => {}
             Sort::Name => functions.sort_by(|a, b| a.name.cmp(&b.name)),
@@ -157,11 +199,11 @@ impl Listing {
             Sort::Callees => functions.sort_by_key(|row| Reverse(row.callees)),
         }
         let (total, more) = page(&mut functions, self.skip, self.limit);
-        Ok(Listed {
+        Listed {
             functions,
             total,
             more,
-        })
+        }
     }
 }
 
@@ -174,7 +216,10 @@ impl Tool for ListFunctions {
     const DESCRIPTION: &'static str = "The functions of an executable (x86, ARM, AArch64, MIPS, …), stripped ones too: address, size, name, kind, how it was found, blocks, instructions, cyclomatic complexity, callers and callees. `sort`=complexity or callers shows what matters first; `pattern` filters names.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload::on(&params.file_path, estimates::CODE, params.timeout)
+        let kind = params
+            .engine
+            .kind(estimates::CODE, estimates::RADARE2_PROGRAM);
+        Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
@@ -182,16 +227,25 @@ impl Tool for ListFunctions {
         params.pattern.as_deref().map(compiled).transpose()?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let question = Question::Functions(Listing {
+        let listing = Listing {
             pattern: params.pattern,
             kind: params.kind,
             sort: params.sort,
             limit: whole(params.limit.get()),
             skip: whole(params.skip.get()),
-        });
-        let said = ask(call, &params.file_path, timeout, question).await?;
-        let Reply::Functions(listed) = said.reply else {
-            return Err(crate::embedded::misbehaved("another reply than asked for"));
+        };
+        let (listed, known, warnings) = if params.engine.is_embedded() {
+            let question = Question::Functions(listing);
+            let said = ask(call, &params.file_path, timeout, question).await?;
+            let Reply::Functions(listed) = said.reply else {
+                return Err(crate::embedded::misbehaved("another reply than asked for"));
+            };
+            (listed, said.known, said.warnings)
+        } else {
+            let functions = radare2::functions(call, &params.file_path, timeout).await?;
+            let listed = listing.of_radare2(functions)?;
+            // It does not say what it has not looked at.
+            (listed, Coverage::default(), Warnings::default())
         };
         let Listed {
             functions,
@@ -201,11 +255,11 @@ impl Tool for ListFunctions {
         let report = Report {
             columns: COLUMNS,
             functions,
-            known: &said.known,
+            known: &known,
         };
         let shown = report.functions.len() as u64;
         let tree = Tree::new(&report, text);
-        let mut answer = answer(tree, &said.known, said.warnings);
+        let mut answer = answer(tree, &known, warnings);
         answer.total = Some(total);
         if more {
             answer.truncate();

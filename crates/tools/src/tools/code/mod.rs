@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `models` | the models that a worker keeps |
 //! | `question` | what a worker is asked, and what it says |
+//! | `radare2` | the same from radare2 |
 //! | the others | one tool each |
 
 pub(crate) mod diff;
@@ -17,6 +18,7 @@ pub(crate) mod graphs;
 pub(crate) mod listing;
 pub(crate) mod models;
 pub(crate) mod question;
+mod radare2;
 pub(crate) mod search;
 pub(crate) mod xrefs;
 

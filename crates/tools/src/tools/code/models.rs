@@ -1,6 +1,7 @@
 //! The models of programs that a worker keeps. Making one costs from
 //! milliseconds to minutes; every question after that is answered from it.
 
+use reversecore_analysis::Warnings;
 use reversecore_analysis::binary::{self, Image, ParseOptions};
 use reversecore_code::{Options, Program};
 
@@ -25,6 +26,8 @@ pub(crate) type Key = [u8; 32];
 pub(crate) struct Model {
     pub(crate) program: Program,
     pub(crate) image: Image,
+    /// What was strange about either.
+    pub(crate) warnings: Warnings,
 }
 
 /// The models of a worker, the last used one last.
@@ -101,7 +104,13 @@ fn make(file: &mut File<'_, '_>, number: usize, of: usize) -> Result<Model, Trou
         let mut watch = file.watch_work(stage, total);
         match Program::analyze(bytes, &image, &Options::default(), &mut watch) {
             Ok(program) => {
-                return Ok(Model { program, image });
+                let mut warnings = parsed.warnings;
+                warnings.extend(program.warnings().clone());
+                return Ok(Model {
+                    program,
+                    image,
+                    warnings,
+                });
             }
             Err(error) => unknown = Some(error.to_string()),
         }

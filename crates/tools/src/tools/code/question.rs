@@ -80,7 +80,7 @@ impl Work for Ask {
                 message: "no file came with the question".to_owned(),
             });
         };
-        let mut warnings = first.program.warnings().clone();
+        let mut warnings = first.warnings.clone();
         let known = first.program.coverage().clone();
         let reply = match (self.question, rest) {
             (Question::Diff(question), [second, ..]) => {

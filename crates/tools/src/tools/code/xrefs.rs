@@ -1,17 +1,21 @@
 //! `find_xrefs`: what refers to a place in a program, or what a place refers to.
 
+use reversecore_analysis::Warnings;
 use reversecore_analysis::disassemble::{Request, Start, disassemble};
-use reversecore_code::{Program, Reference, ReferenceKind, Target};
+use reversecore_code::{Coverage, Program, Reference, ReferenceKind, Target};
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::models::Model;
 use super::question::{Question, Reply, no_such};
-use super::{answer, ask};
+use super::{answer, ask, radare2};
 use crate::arguments::invalid;
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::Trouble;
+use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
@@ -44,6 +48,9 @@ pub(in crate::tools) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Which engine answers.
+    #[serde(default)]
+    engine: Engine,
 }
 
 /// What a worker is asked.
@@ -140,6 +147,48 @@ impl Search {
     }
 }
 
+impl Search {
+    /// From what radare2 says.
+    async fn of_radare2(
+        self,
+        call: &Call<'_>,
+        file_path: &str,
+        timeout: Duration,
+    ) -> Result<Listed, ToolError> {
+        let End::To(to) = self.end else {
+            return Err(invalid(
+                "from",
+                "is not asked of radare2",
+                "Leave out `engine`, or ask `to`.",
+            ));
+        };
+        let found = radare2::references(call, file_path, timeout, &to).await?;
+        let total = found.len() as u64;
+        let target = crate::tools::disassemble::number("to", &to).unwrap_or_default();
+        let rows = found.into_iter().skip(self.skip).take(self.limit);
+        let references: Vec<Row> = rows
+            .map(|reference| Row {
+                from: reference.from,
+                kind: reference.kind(),
+                function: reference
+                    .fcn_name
+                    .as_deref()
+                    .map(|name| radare2::plain(name).to_owned()),
+                to: target,
+                target: Some(to.clone()),
+                instruction: reference.opcode,
+            })
+            .collect();
+        let seen = self.skip.saturating_add(references.len()) as u64;
+        Ok(Listed {
+            targets: Vec::new(),
+            more: seen < total,
+            references,
+            total,
+        })
+    }
+}
+
 fn nothing(text: &str) -> Trouble {
     Trouble::Parameter {
         name: "to".to_owned(),
@@ -200,7 +249,10 @@ impl Tool for FindXrefs {
     const DESCRIPTION: &'static str = "Who refers to something (`to`: an address, a function, an import such as `system`, or the text of a string), or what a function refers to (`from`): calls, jumps, reads, writes, addresses taken, pointers in data, each with its instruction and the function that it is in.";
 
     fn workload(params: &Params) -> Workload<'_> {
-        Workload::on(&params.file_path, estimates::CODE, params.timeout)
+        let kind = params
+            .engine
+            .kind(estimates::CODE, estimates::RADARE2_PROGRAM);
+        Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
@@ -217,19 +269,26 @@ impl Tool for FindXrefs {
         };
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let question = Question::References(Search {
+        let search = Search {
             end,
             limit: whole(params.limit.get()),
             skip: whole(params.skip.get()),
-        });
-        let said = ask(call, &params.file_path, timeout, question).await?;
-        let Reply::References(listed) = said.reply else {
-            return Err(crate::embedded::misbehaved("another reply than asked for"));
+        };
+        let (listed, known, warnings) = if params.engine.is_embedded() {
+            let question = Question::References(search);
+            let said = ask(call, &params.file_path, timeout, question).await?;
+            let Reply::References(listed) = said.reply else {
+                return Err(crate::embedded::misbehaved("another reply than asked for"));
+            };
+            (listed, said.known, said.warnings)
+        } else {
+            let listed = search.of_radare2(call, &params.file_path, timeout).await?;
+            (listed, Coverage::default(), Warnings::default())
         };
         let (total, more) = (listed.total, listed.more);
         let shown = listed.references.len() as u64;
         let tree = Tree::new(&listed, text);
-        let mut answer = answer(tree, &said.known, said.warnings);
+        let mut answer = answer(tree, &known, warnings);
         answer.total = Some(total);
         if more {
             answer.truncate();
