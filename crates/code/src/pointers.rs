@@ -11,7 +11,8 @@ use crate::read::{u64_at, word_at};
 const MOST_POINTERS: usize = 2_000_000;
 
 /// Below this, numbers and addresses cannot be told apart, so that words are
-/// not taken for addresses in an image that begins there.
+/// not taken for addresses in an image that begins there, except where a
+/// Mach-O library has its pointers.
 const LOWEST_TELLING: u64 = 0x1_0000;
 
 /// A word of data that holds an address.
@@ -29,9 +30,7 @@ pub(crate) fn pointers(data: &[u8], image: &Image, memory: &Memory) -> Vec<Point
     if image.format == Format::Elf {
         relocated(data, image, memory, &mut found);
     }
-    if memory.lowest() >= LOWEST_TELLING || image.format != Format::Elf {
-        words(data, image, memory, &mut found);
-    }
+    words(data, image, memory, &mut found);
     found.sort_unstable();
     found.dedup_by_key(|pointer| pointer.slot);
     found
@@ -155,10 +154,12 @@ fn words(data: &[u8], image: &Image, memory: &Memory, found: &mut Vec<Pointer>) 
             ".hash",
             "__TEXT,__unwind",
             "__TEXT,__eh_frame",
+            "__LINKEDIT",
             ".rsrc",
         ];
         let table = tables.iter().any(|table| region.name.starts_with(table));
-        if region.permissions.execute || table {
+        let telling = lowest >= LOWEST_TELLING || region.name.starts_with("__DATA");
+        if region.permissions.execute || table || !telling {
             continue;
         }
         let bytes = region.bytes(data);

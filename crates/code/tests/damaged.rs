@@ -1,6 +1,11 @@
 //! Thousands of damaged programs: none may panic, and whatever was found must
 //! keep its promises. The damage is the same in every run.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail like the tests themselves"
+)]
+
 mod common;
 
 use common::model;

@@ -1,5 +1,10 @@
 //! The model of a program whose source is known, and of programs made for a case.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail like the tests themselves"
+)]
+
 mod common;
 
 use common::model;

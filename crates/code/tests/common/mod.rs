@@ -4,7 +4,7 @@ use reversecore_analysis::binary::{ParseOptions, parse};
 use reversecore_code::{Options, Program};
 
 /// The model of a program in memory; `None` when it is none.
-pub fn model(data: &[u8], options: &Options) -> Option<Program> {
+pub(crate) fn model(data: &[u8], options: &Options) -> Option<Program> {
     let parsed = parse(
         data,
         &ParseOptions {
