@@ -62,6 +62,7 @@ fn main() {
                 commands,
             ])
             .arg(&path)
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
@@ -82,7 +83,7 @@ fn main() {
     for _ in 0..ROUNDS {
         let times = [
             radare2("aa;aflj"),
-            radare2("?"),
+            radare2("s"),
             ours(&|| drop(std::hint::black_box(model()))),
             ours(&|| {
                 std::hint::black_box(diff(&program, &program, 100, &mut |_| true));

@@ -15,6 +15,9 @@ const MOST_POINTERS: usize = 2_000_000;
 /// Mach-O library has its pointers.
 const LOWEST_TELLING: u64 = 0x1_0000;
 
+/// The first bytes of an image are its headers.
+const HEADERS: u64 = 0x100;
+
 /// A word of data that holds an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pointer {
@@ -176,7 +179,11 @@ fn words(data: &[u8], image: &Image, memory: &Memory, found: &mut Vec<Pointer>) 
                 word_at(word, 0, 32, image.endian)
             };
             let Some(target) = target else { break };
-            if target >= lowest && target < highest && memory.region(target).is_some() {
+            // Nothing points to the headers, but small numbers would.
+            if target > lowest.saturating_add(HEADERS)
+                && target < highest
+                && memory.region(target).is_some()
+            {
                 if found.len() >= MOST_POINTERS {
                     return;
                 }

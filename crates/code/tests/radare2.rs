@@ -12,7 +12,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::model;
 use reversecore_code::{Kind, Options, Program};
@@ -35,6 +35,7 @@ fn radare2(commands: &str, path: &str) -> Vec<Vec<Value>> {
             commands,
             path,
         ])
+        .stdin(Stdio::null())
         .output()
         .expect("radare2 is installed");
     String::from_utf8_lossy(&output.stdout)
