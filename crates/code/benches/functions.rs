@@ -1,2 +1,123 @@
-//! How fast functions are found, beside radare2 on the same file.
-fn main() {}
+//! How fast the functions of a program of about 10 MB are found, beside radare2
+//! (`aa;aflj`, the whole process) on the same file in the same round. Run by
+//! hand, with the file as argument or with one of the machine; asserts nothing.
+//!
+//! Times are CPU time, since other programs may share the machine. A part of
+//! radare2's is its start: that is measured too.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench compares with a program, and prints a table"
+)]
+
+use std::process::{Command, Stdio};
+
+use reversecore_analysis::binary::{ParseOptions, parse};
+use reversecore_code::{Options, Program, diff};
+use rustix::time::{ClockId, clock_gettime};
+
+const ROUNDS: usize = 5;
+
+fn main() {
+    let path = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_else(|| "/usr/bin/gdb".to_owned());
+    let data = std::fs::read(&path).expect("the file can be read");
+    let model = || {
+        let options = ParseOptions {
+            entropy: false,
+            ..ParseOptions::default()
+        };
+        let parsed = parse(&data, &options);
+        let image = parsed.images.first().expect("the file is a program");
+        Program::analyze(&data, image, &Options::default(), &mut |_| true)
+            .expect("there is a decoder")
+    };
+    let program = model();
+    println!(
+        "{path}: {} bytes, {} functions, {} blocks, {} references, model of {} KB",
+        data.len(),
+        program.functions().len(),
+        program
+            .functions()
+            .iter()
+            .map(|one| one.block_count())
+            .sum::<usize>(),
+        program.references().all().len(),
+        program.memory() / 1024,
+    );
+    let radare2 = |commands: &str| {
+        let before = children();
+        let status = Command::new("r2")
+            .args([
+                "-q",
+                "-N",
+                "-e",
+                "scr.color=0",
+                "-e",
+                "log.level=0",
+                "-c",
+                commands,
+            ])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.expect("radare2 is installed").success());
+        children() - before
+    };
+    let ours = |run: &dyn Fn()| {
+        let before = own();
+        run();
+        own() - before
+    };
+    let mut rows: [(&str, Vec<f64>); 4] = [
+        ("radare2 aa;aflj", Vec::new()),
+        ("radare2 start", Vec::new()),
+        ("parse and analyze", Vec::new()),
+        ("diff with itself", Vec::new()),
+    ];
+    for _ in 0..ROUNDS {
+        let times = [
+            radare2("aa;aflj"),
+            radare2("s"),
+            ours(&|| drop(std::hint::black_box(model()))),
+            ours(&|| {
+                std::hint::black_box(diff(&program, &program, 100, &mut |_| true));
+            }),
+        ];
+        for ((_, row), time) in rows.iter_mut().zip(times) {
+            row.push(time);
+        }
+    }
+    let mut reference = None;
+    println!("{:<20} {:>9} {:>14}", "", "ms", "radare2 / this");
+    for (name, times) in &mut rows {
+        times.sort_by(f64::total_cmp);
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        let reference = *reference.get_or_insert(median);
+        println!(
+            "{name:<20} {:>9.1} {:>14.1}",
+            median * 1e3,
+            reference / median
+        );
+    }
+}
+
+fn own() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// CPU time of programs that have ended, in seconds.
+fn children() -> f64 {
+    // Fields 16 and 17 of `stat`, in ticks of 1/100 s; the name may have spaces.
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    let rest = stat.rsplit(") ").next().unwrap_or_default();
+    let mut fields = rest.split_whitespace().skip(13);
+    let mut next = || fields.next().and_then(|text| text.parse::<f64>().ok());
+    next().unwrap_or_default() / 100.0 + next().unwrap_or_default() / 100.0
+}

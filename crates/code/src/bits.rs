@@ -8,6 +8,8 @@ use crate::memory::Memory;
 pub(crate) struct Bits {
     /// First address, number of bits, and the index of the first word.
     spans: Vec<(u64, u64, usize)>,
+    /// The largest span, which nearly all addresses are in.
+    main: (u64, u64, usize),
     words: Vec<u64>,
 }
 
@@ -23,15 +25,26 @@ impl Bits {
                 bits.words.resize(first.saturating_add(words), 0);
             }
         }
+        let largest = bits.spans.iter().max_by_key(|&&(_, size, _)| size);
+        bits.main = largest.copied().unwrap_or_default();
         bits
     }
 
-    fn place(&self, address: u64) -> Option<(usize, u64)> {
+    /// The span that an address may be in.
+    fn span(&self, address: u64) -> Option<(u64, u64, usize)> {
+        let (start, size, _) = self.main;
+        if address.wrapping_sub(start) < size {
+            return Some(self.main);
+        }
         let index = self
             .spans
             .partition_point(|&(start, ..)| start <= address)
             .checked_sub(1)?;
-        let &(start, size, first) = self.spans.get(index)?;
+        self.spans.get(index).copied()
+    }
+
+    fn place(&self, address: u64) -> Option<(usize, u64)> {
+        let (start, size, first) = self.span(address)?;
         let into = address.checked_sub(start).filter(|&into| into < size)?;
         let word = first.checked_add(usize::try_from(into / 64).ok()?)?;
         Some((word, 1 << (into % 64)))
@@ -67,11 +80,7 @@ impl Bits {
 
     /// The first address from `from` on that is in the set, before `to`.
     pub(crate) fn next(&self, from: u64, to: u64) -> Option<u64> {
-        let index = self
-            .spans
-            .partition_point(|&(start, ..)| start <= from)
-            .checked_sub(1)?;
-        let &(start, size, first) = self.spans.get(index)?;
+        let (start, size, first) = self.span(from)?;
         let mut into = from.checked_sub(start)?;
         let limit = to.saturating_sub(start).min(size);
         while into < limit {
@@ -96,6 +105,7 @@ mod tests {
     fn bits_are_found_again() {
         let mut bits = Bits {
             spans: vec![(0x1000, 200, 0)],
+            main: (0, 0, 0),
             words: vec![0; 4],
         };
         bits.set(0x1000 + 130);

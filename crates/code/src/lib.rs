@@ -28,6 +28,7 @@ mod function;
 mod graph;
 mod lookup;
 mod memory;
+mod mixer;
 mod names;
 mod options;
 mod pattern;

@@ -63,13 +63,14 @@ impl Memory {
         // Code wins over data that claims the same place.
         for execute in [true, false] {
             for section in &image.sections {
+                let mut permissions = section.permissions;
+                // Those of Mach-O are the segment's, which has the constants too.
+                permissions.execute &=
+                    image.format != Format::MachO || section.flags.contains("INSTRUCTIONS");
                 let loaded = section.permissions.read
                     || section.permissions.write
                     || section.permissions.execute;
-                if section.permissions.execute != execute
-                    || !loaded
-                    || (section.address == 0 && !object)
-                {
+                if permissions.execute != execute || !loaded || (section.address == 0 && !object) {
                     continue;
                 }
                 let no_bytes =
@@ -89,12 +90,16 @@ impl Memory {
                         virtual_size: section.virtual_size.max(size),
                         offset: section.offset,
                         size,
-                        permissions: section.permissions,
+                        permissions,
                     },
                     file_size,
                 );
             }
         }
+        let has_code = memory
+            .regions
+            .iter()
+            .any(|region| region.permissions.execute);
         for segment in &image.segments {
             if image.format == Format::Elf && segment.name != "LOAD" {
                 continue;
@@ -106,7 +111,11 @@ impl Memory {
                     virtual_size: segment.virtual_size.max(segment.file_size),
                     offset: segment.offset,
                     size: segment.file_size,
-                    permissions: segment.permissions,
+                    permissions: Permissions {
+                        execute: segment.permissions.execute
+                            && !(has_code && image.format == Format::MachO),
+                        ..segment.permissions
+                    },
                 },
                 file_size,
             );

@@ -11,8 +11,12 @@ use crate::read::{u64_at, word_at};
 const MOST_POINTERS: usize = 2_000_000;
 
 /// Below this, numbers and addresses cannot be told apart, so that words are
-/// not taken for addresses in an image that begins there.
+/// not taken for addresses in an image that begins there, except where a
+/// Mach-O library has its pointers.
 const LOWEST_TELLING: u64 = 0x1_0000;
+
+/// The first bytes of an image are its headers.
+const HEADERS: u64 = 0x100;
 
 /// A word of data that holds an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,9 +33,7 @@ pub(crate) fn pointers(data: &[u8], image: &Image, memory: &Memory) -> Vec<Point
     if image.format == Format::Elf {
         relocated(data, image, memory, &mut found);
     }
-    if memory.lowest() >= LOWEST_TELLING || image.format != Format::Elf {
-        words(data, image, memory, &mut found);
-    }
+    words(data, image, memory, &mut found);
     found.sort_unstable();
     found.dedup_by_key(|pointer| pointer.slot);
     found
@@ -155,10 +157,12 @@ fn words(data: &[u8], image: &Image, memory: &Memory, found: &mut Vec<Pointer>) 
             ".hash",
             "__TEXT,__unwind",
             "__TEXT,__eh_frame",
+            "__LINKEDIT",
             ".rsrc",
         ];
         let table = tables.iter().any(|table| region.name.starts_with(table));
-        if region.permissions.execute || table {
+        let telling = lowest >= LOWEST_TELLING || region.name.starts_with("__DATA");
+        if region.permissions.execute || table || !telling {
             continue;
         }
         let bytes = region.bytes(data);
@@ -175,7 +179,11 @@ fn words(data: &[u8], image: &Image, memory: &Memory, found: &mut Vec<Pointer>) 
                 word_at(word, 0, 32, image.endian)
             };
             let Some(target) = target else { break };
-            if target >= lowest && target < highest && memory.region(target).is_some() {
+            // Nothing points to the headers, but small numbers would.
+            if target > lowest.saturating_add(HEADERS)
+                && target < highest
+                && memory.region(target).is_some()
+            {
                 if found.len() >= MOST_POINTERS {
                     return;
                 }

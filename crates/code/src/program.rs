@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 
 use reversecore_analysis::binary::Image;
 use reversecore_analysis::disassemble::{Access, Architecture, Fact, Flow};
@@ -15,6 +15,7 @@ use crate::coverage::{Coverage, Stopped};
 use crate::discover::{Context, Discovery, Draft, Table};
 use crate::function::{Function, Kind};
 use crate::memory::Memory;
+use crate::mixer::Mixer;
 use crate::names;
 use crate::options::Options;
 use crate::pointers::{Pointer, pointers};
@@ -95,6 +96,7 @@ impl Program {
             architecture,
             slots: &slots,
             pointers: &pointers,
+            unlinked: image.kind.contains("object"),
         };
         let code = Code::new(&decoders, data, &memory, options.most_instructions, watch);
         let mut discovery = Discovery::new(&context, code, seeds, warnings);
@@ -402,7 +404,7 @@ impl Maker<'_, '_, '_> {
                 continue;
             }
             let first = self.blocks.len() as u32;
-            let mut hash = DefaultHasher::new();
+            let mut hash = Mixer::default();
             let mut instructions = 0_u32;
             let mut edges = 0_usize;
             for block in &mut draft.blocks {
@@ -477,7 +479,7 @@ impl Maker<'_, '_, '_> {
 
     /// Decodes a block once more, for its hash and its references.
     fn read(&mut self, block: &mut Block, thumb: bool) {
-        let mut hash = DefaultHasher::new();
+        let mut hash = Mixer::default();
         let mut count = 0_u32;
         let mut at = block.start;
         let end = block.end();

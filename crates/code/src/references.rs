@@ -55,7 +55,12 @@ impl References {
         references.dedup();
         references.shrink_to_fit();
         let mut by_to: Vec<u32> = (0..references.len() as u32).collect();
-        by_to.sort_by_key(|&number| references.get(number as usize).map(|found| found.to));
+        by_to.sort_unstable_by_key(|&number| {
+            (
+                references.get(number as usize).map(|found| found.to),
+                number,
+            )
+        });
         Self {
             by_from: references,
             by_to,

@@ -45,6 +45,8 @@ pub(super) struct Subject {
     pub(super) entry: u64,
     pub(super) known_end: u64,
     pub(super) thumb: bool,
+    /// The import that it is a stub of.
+    import: Option<u32>,
 }
 
 impl Subject {
@@ -80,6 +82,7 @@ impl Discovery<'_, '_, '_> {
             entry: draft.entry,
             known_end: draft.known_end,
             thumb: draft.thumb,
+            import: draft.import,
         };
         let scratch = &mut self.scratch;
         scratch.steps.clear();
@@ -273,7 +276,8 @@ impl Discovery<'_, '_, '_> {
                 }
             };
         }
-        if let Some(import) = fact.memory.and_then(|slot| self.context.import_at(slot)) {
+        let import = fact.memory.and_then(|slot| self.context.import_at(slot));
+        if let Some(import) = import.or(subject.import) {
             self.scratch.returns |= !self.context.import_is_endless(import);
             return Exit::TailCall;
         }

@@ -90,6 +90,9 @@ impl Discovery<'_, '_, '_> {
     /// Searches all gaps.
     pub(super) fn search_gaps(&mut self) {
         let memory = self.context.memory;
+        // ARM: gaps have the code that most of the program has.
+        let thumb = self.functions.iter().filter(|draft| draft.thumb).count();
+        let thumb = thumb.saturating_mul(2) > self.functions.len();
         for region in memory.regions() {
             if !region.permissions.execute || is_stubs(&region.name) {
                 continue;
@@ -113,18 +116,17 @@ impl Discovery<'_, '_, '_> {
                     break;
                 }
                 if start > at {
-                    self.search_gap(at, start);
+                    self.search_gap(at, start, thumb);
                 }
                 at = at.max(end);
             }
             if at < region.file_end() {
-                self.search_gap(at, region.file_end());
+                self.search_gap(at, region.file_end(), thumb);
             }
         }
     }
 
-    fn search_gap(&mut self, from: u64, to: u64) {
-        let thumb = false;
+    fn search_gap(&mut self, from: u64, to: u64, thumb: bool) {
         let step = match self.context.architecture.family {
             Family::X86 => 16,
             Family::Arm

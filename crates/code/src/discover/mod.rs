@@ -33,7 +33,7 @@ use crate::memory::Memory;
 use crate::names;
 use crate::options::Options;
 use crate::pointers::Pointer;
-use crate::seeds::{Seed, Source};
+use crate::seeds::{Seed, Source, is_stubs};
 
 use explore::Scratch;
 
@@ -88,6 +88,8 @@ pub(crate) struct Context<'a> {
     /// Import slots by address, with the number of the import.
     pub(crate) slots: &'a [(u64, u32)],
     pub(crate) pointers: &'a [Pointer],
+    /// It is an object file.
+    pub(crate) unlinked: bool,
 }
 
 impl Context<'_> {
@@ -111,7 +113,7 @@ impl Context<'_> {
     /// Whether instructions stand at an address of an object file that were
     /// not linked yet, so that calls and addresses mean nothing.
     pub(crate) fn is_unlinked(&self) -> bool {
-        self.image.kind.contains("object")
+        self.unlinked
     }
 }
 
@@ -363,7 +365,13 @@ impl<'c, 'a, 'w> Discovery<'c, 'a, 'w> {
     fn take(&mut self, address: u64, source: Source) {
         let thumb = self.context.architecture.family == Family::Arm && address & 1 == 1;
         let address = if thumb { address & !1 } else { address };
-        if !self.context.memory.is_code(address)
+        // Slots of imports point behind their stubs at first.
+        let memory = self.context.memory;
+        let stubs = memory
+            .region(address)
+            .is_some_and(|region| is_stubs(&region.name));
+        if !memory.is_code(address)
+            || stubs
             || self.starts.get(address)
             || self.owned.get(address)
             || self.is_known_inside(address)
