@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
-use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
+use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown, config};
 use reversecore_tools::{
     Catalogue, PolicyMode, ProgramSettings, Programs, ResultSettings, Results, Schedule,
     ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
@@ -74,16 +73,13 @@ impl Drop for Server {
 }
 
 pub(crate) fn settings() -> HttpSettings {
-    HttpSettings {
-        address: "127.0.0.1:0".parse().unwrap(),
-        allowed_hosts: Vec::new(),
-        allowed_origins: Vec::new(),
-        api_key: None,
-        grace: Duration::from_secs(10),
-        max_body_bytes: 1 << 20,
-        max_connections: 64,
-        max_sessions: 64,
-    }
+    let config = config::load(config::Sources::default()).unwrap().config;
+    let mut settings = HttpSettings::from(&config);
+    settings.address = "127.0.0.1:0".parse().unwrap();
+    settings.max_body_bytes = 1 << 20;
+    settings.max_connections = 64;
+    settings.max_sessions = 64;
+    settings
 }
 
 /// The launcher is a program that never answers: what needs no child process
