@@ -1,7 +1,7 @@
 //! The server under test.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
@@ -20,7 +20,9 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: Shutdown,
-    workspace: TempDir,
+    /// Removed with the server that made it.
+    _made: Option<TempDir>,
+    workspace: PathBuf,
     handler: Handler,
     task: AbortOnDropHandle<Result<(), HttpError>>,
 }
@@ -34,7 +36,14 @@ impl Server {
     /// One with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
         let workspace = tempfile::tempdir().unwrap();
-        let handler = Handler::new(Arc::new(Catalogue::new(services(workspace.path()))));
+        let mut server = Self::on(workspace.path(), change).await;
+        server._made = Some(workspace);
+        server
+    }
+
+    /// One with a workspace that is there already.
+    pub(crate) async fn on(workspace: &Path, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        let handler = Handler::new(Arc::new(Catalogue::new(services(workspace))));
         let mut settings = settings();
         change(&mut settings);
         let http = Http::bind(settings, handler.clone()).unwrap();
@@ -44,18 +53,23 @@ impl Server {
         Self {
             address,
             shutdown,
-            workspace,
+            _made: None,
+            workspace: workspace.to_path_buf(),
             handler,
             task: AbortOnDropHandle::new(task),
         }
     }
 
     pub(crate) fn workspace(&self) -> &Path {
-        self.workspace.path()
+        &self.workspace
     }
 
     pub(crate) fn handler(&self) -> Handler {
         self.handler.clone()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
     }
 
     /// Waits until it has ended.
