@@ -44,6 +44,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         data,
         tools,
         server: _,
+        http: _,
         sandbox: _,
         log: _,
     } = config;

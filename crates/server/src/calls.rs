@@ -33,6 +33,8 @@ struct Session {
     in_progress: usize,
     /// What the session is called where its id must not be seen.
     number: u64,
+    /// The client that has opened it, where clients have names.
+    owner: Option<Arc<str>>,
 }
 
 /// One call in progress; it ends when this is dropped.
@@ -81,15 +83,23 @@ impl Calls {
         }
     }
 
-    /// A session is opened.
-    pub(crate) fn open_session(&self, id: &str) {
+    /// A session is opened, by this client where clients have names.
+    pub(crate) fn open_session(&self, id: &str, owner: Option<Arc<str>>) {
         let session = Session {
             stop: CancellationToken::new(),
             last_used: Instant::now(),
             in_progress: 0,
             number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1,
+            owner,
         };
         self.lock().insert(id.to_owned(), session);
+    }
+
+    /// Whether an open session is another client's.
+    pub(crate) fn is_anothers(&self, id: &str, client: Option<&str>) -> bool {
+        self.lock()
+            .get(id)
+            .is_some_and(|session| session.owner.as_deref() != client)
     }
 
     /// The number of an open session.
@@ -116,13 +126,20 @@ impl Calls {
         self.lock().len()
     }
 
+    /// How many sessions of this client are open.
+    pub(crate) fn sessions_of(&self, client: &str) -> usize {
+        let of_client = |session: &&Session| session.owner.as_deref() == Some(client);
+        self.lock().values().filter(of_client).count()
+    }
+
     /// The sessions without a call in progress that have been idle for `limit`
-    /// or longer, longest first.
-    pub(crate) fn idle_sessions(&self, limit: Duration) -> Vec<String> {
+    /// or longer, longest first; of one client when it is named.
+    pub(crate) fn idle_sessions(&self, limit: Duration, client: Option<&str>) -> Vec<String> {
         let mut idle: Vec<(Duration, String)> = self
             .lock()
             .iter()
             .filter(|(_, session)| session.in_progress == 0)
+            .filter(|(_, session)| client.is_none() || session.owner.as_deref() == client)
             .map(|(id, session)| (session.last_used.elapsed(), id.clone()))
             .filter(|(idle, _)| *idle >= limit)
             .collect();
@@ -155,25 +172,45 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_with_a_call_in_progress_is_not_idle() {
         let calls = Calls::default();
-        calls.open_session("busy");
-        calls.open_session("idle");
-        calls.open_session("used");
+        calls.open_session("busy", None);
+        calls.open_session("idle", None);
+        calls.open_session("used", None);
         let call = calls.enter(Some("busy"));
         tokio::time::advance(LIMIT).await;
         calls.touch_session("used");
-        assert_eq!(calls.idle_sessions(LIMIT), ["idle"]);
+        assert_eq!(calls.idle_sessions(LIMIT, None), ["idle"]);
         drop(call);
-        assert_eq!(calls.idle_sessions(LIMIT), ["idle"]);
+        assert_eq!(calls.idle_sessions(LIMIT, None), ["idle"]);
         tokio::time::advance(LIMIT).await;
-        assert_eq!(calls.idle_sessions(LIMIT).first().unwrap(), "idle");
-        assert_eq!(calls.idle_sessions(LIMIT).len(), 3);
+        assert_eq!(calls.idle_sessions(LIMIT, None).first().unwrap(), "idle");
+        assert_eq!(calls.idle_sessions(LIMIT, None).len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_belong_to_the_client_that_opened_them() {
+        let calls = Calls::default();
+        calls.open_session("a", Some("alice".into()));
+        calls.open_session("b", Some("bob".into()));
+        calls.open_session("n", None);
+        for (id, client, anothers) in [
+            ("a", Some("alice"), false),
+            ("a", Some("bob"), true),
+            ("a", None, true),
+            ("n", None, false),
+            ("n", Some("bob"), true),
+            ("closed", Some("bob"), false),
+        ] {
+            assert_eq!(calls.is_anothers(id, client), anothers, "{id} {client:?}");
+        }
+        assert_eq!(calls.sessions_of("alice"), 1);
+        assert_eq!(calls.idle_sessions(Duration::ZERO, Some("bob")), ["b"]);
     }
 
     #[tokio::test]
     async fn closing_a_session_cancels_its_calls_and_no_other() {
         let calls = Calls::default();
-        calls.open_session("a");
-        calls.open_session("b");
+        calls.open_session("a", None);
+        calls.open_session("b", None);
         let (a, b, none) = (
             calls.enter(Some("a")),
             calls.enter(Some("b")),

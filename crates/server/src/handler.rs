@@ -19,14 +19,15 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use crate::calls::Calls;
-use crate::http::ConnectionNumber;
+use crate::http::{Client as Named, ConnectionNumber, RequestId, TraceId, request_span};
 use crate::progress::{self, Said};
 use crate::verbatim;
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
-const SESSION_HEADER: &str = "mcp-session-id";
+pub(crate) const SESSION_HEADER: &str = "mcp-session-id";
 const VERSION_HEADER: &str = "mcp-protocol-version";
 /// From this version on there are no sessions.
 const FIRST_STATELESS: &str = "2026-07-28";
@@ -158,6 +159,7 @@ impl ServerHandler for Handler {
         // rmcp runs each request in a task that nobody waits for.
         let reply = AssertUnwindSafe(self.call(request, &context))
             .catch_unwind()
+            .instrument(span_of(&context))
             .await
             .map_err(|_| {
                 tracing::error!(tool = %name.escape_debug(), "a tool call panicked");
@@ -186,13 +188,16 @@ async fn cancelled_with<T>(
     work.await
 }
 
-/// Who calls, for fairness: a session, a connection of its own, or whoever has
-/// started the server. A session counts only when it is open: what a header says
+/// Who calls, for fairness: the owner of a key or token, a session, a connection
+/// of its own, or whoever has started the server. A session counts only when it is open: what a header says
 /// besides is the client's invention.
 fn client_of(calls: &Calls, context: &RequestContext<RoleServer>) -> Client {
     let Some(parts) = context.extensions.get::<http::request::Parts>() else {
         return Client::new("stdio");
     };
+    if let Some(client) = parts.extensions.get::<Named>() {
+        return Client::new(client.name());
+    }
     let stateless = parts
         .headers
         .get(VERSION_HEADER)
@@ -204,6 +209,18 @@ fn client_of(calls: &Calls, context: &RequestContext<RoleServer>) -> Client {
     match parts.extensions.get::<ConnectionNumber>() {
         Some(ConnectionNumber(number)) => Client::new(format!("connection {number}")),
         None => Client::new("http"),
+    }
+}
+
+/// What the log lines of a call have in common: the id of its HTTP request.
+fn span_of(context: &RequestContext<RoleServer>) -> Span {
+    let extensions = context
+        .extensions
+        .get::<http::request::Parts>()
+        .map(|parts| &parts.extensions);
+    match extensions.and_then(|extensions| extensions.get::<RequestId>().zip(Some(extensions))) {
+        Some((id, extensions)) => request_span(id, extensions.get::<TraceId>()),
+        None => Span::none(),
     }
 }
 

@@ -6,9 +6,10 @@
 //! ```text
 //! stdio ───────────────────────────┐
 //!                                  ├─> handler (rmcp) ─> Catalogue::call
-//! web thread ─ guard ─┬─ /mcp ─────┘   on the work runtime
+//! web thread ─ gates ─┬─ /mcp ─────┘   on the work runtime
 //!                     ├─ /health/*     answered on the web thread
-//!                     └─ /metrics
+//!                     ├─ /metrics, /jobs
+//!                     └─ /upload, /files
 //! ```
 //!
 //! Every HTTP connection lives on a thread of its own runtime, which does
@@ -16,7 +17,8 @@
 //! metrics answer. A request for `/mcp` is handed over to the work runtime.
 //!
 //! **Invariants.** This is the only crate that names rmcp, hyper or axum. It
-//! starts no process, and reads neither the environment nor the command line.
+//! starts no process, and reads neither the environment nor the command line. All that
+//! it writes is uploaded files, into `uploads/` of the workspace.
 
 pub mod config;
 
@@ -30,6 +32,6 @@ mod stdio;
 mod verbatim;
 
 pub use handler::Handler;
-pub use http::{Http, HttpError, HttpSettings};
+pub use http::{Http, HttpError, HttpSettings, TlsError, TlsFiles, TokenSetupError, UploadLimits};
 pub use serve::{ServeError, serve};
 pub use shutdown::Shutdown;

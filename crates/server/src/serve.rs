@@ -5,7 +5,7 @@ use std::time::Duration;
 use reversecore_exec::StartError;
 use rmcp::service::ServerInitializeError;
 
-use crate::config::{ServerConfig, Transport};
+use crate::config::{Config, Transport};
 use crate::handler::Handler;
 use crate::http::{Http, HttpError, HttpSettings, Readiness, State};
 use crate::shutdown::Shutdown;
@@ -33,15 +33,15 @@ pub enum ServeError {
 /// When the transport can't be served, or the sandbox is required and lacking.
 pub async fn serve(
     handler: Handler,
-    config: &ServerConfig,
+    config: &Config,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let grace = Duration::from_secs(config.shutdown_grace_seconds.get());
+    let grace = Duration::from_secs(config.server.shutdown_grace_seconds.get());
     let readiness = Readiness::default();
     let engine = watch_engine(handler.clone(), readiness.clone());
     tokio::pin!(engine);
     let transport = async {
-        match config.transport {
+        match config.server.transport {
             Transport::Stdio => stdio::serve(handler, &shutdown, grace)
                 .await
                 .map_err(|error| ServeError::Handshake(Box::new(error))),

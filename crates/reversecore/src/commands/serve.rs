@@ -46,7 +46,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(keep_house(Arc::clone(&services)));
     let served = tokio::select! {
-        served = reversecore_server::serve(handler, &config.server, shutdown.clone()) => {
+        served = reversecore_server::serve(handler, config, shutdown.clone()) => {
             served.map_err(anyhow::Error::from)
         }
         failed = signals::on_each(|| shutdown.request()) => {

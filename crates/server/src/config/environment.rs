@@ -19,8 +19,6 @@ enum Kind {
     PathList,
     /// A truth value: whether calls run at the same time.
     AsyncSwitch,
-    /// Accepted, without effect so far.
-    Ignored,
 }
 
 const VARIABLES: [(&str, &str, Kind); 10] = [
@@ -33,13 +31,13 @@ const VARIABLES: [(&str, &str, Kind); 10] = [
     ),
     ("LOG_LEVEL", "log.level", Kind::Text),
     ("LOG_FORMAT", "log.format", Kind::Text),
-    ("MCP_API_KEY", "server.api_key", Kind::Text),
+    ("MCP_API_KEY", "http.api_key", Kind::Text),
     (
         "DEFAULT_TOOL_TIMEOUT",
         "execution.default_timeout",
         Kind::Integer,
     ),
-    ("RATE_LIMIT", "", Kind::Ignored),
+    ("RATE_LIMIT", "http.rate_limit", Kind::Integer),
     (
         "ENABLE_ASYNC_EXECUTION",
         "execution.mode",
@@ -55,8 +53,6 @@ pub(super) struct Environment {
     pub(super) file: Option<PathBuf>,
     /// One entry per variable that is set.
     pub(super) settings: Vec<Setting>,
-    /// Notes for the log.
-    pub(super) notes: Vec<String>,
 }
 
 /// One variable that is set.
@@ -88,19 +84,11 @@ pub(super) fn read(pairs: Vec<(OsString, OsString)>) -> Result<Environment, Conf
         } else if let Some(&(variable, key, kind)) = VARIABLES.iter().find(|known| known.0 == name)
         {
             let text = text(variable, &value)?;
-            match kind {
-                Kind::Ignored => found
-                    .notes
-                    .push(format!("the variable {variable} has no effect yet")),
-                Kind::Text | Kind::Integer | Kind::PathList | Kind::AsyncSwitch => {
-                    let value = kind.value(text);
-                    found.settings.push(Setting {
-                        variable,
-                        key,
-                        value,
-                    });
-                }
-            }
+            found.settings.push(Setting {
+                variable,
+                key,
+                value: kind.value(text),
+            });
         } else if name.starts_with(PREFIX) {
             return Err(ConfigError::UnknownVariable {
                 name: name.to_owned(),
@@ -133,7 +121,7 @@ impl Kind {
                 };
                 Value::String(mode.to_owned())
             }
-            Self::Text | Self::Ignored => Value::String(text.to_owned()),
+            Self::Text => Value::String(text.to_owned()),
         }
     }
 }

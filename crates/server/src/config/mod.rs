@@ -11,6 +11,8 @@
 
 mod environment;
 mod error;
+mod http;
+mod keys;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -24,12 +26,16 @@ use reversecore_tools::bounded::{Bounded, TimeoutSeconds};
 use serde::Deserialize;
 
 pub use error::ConfigError;
-pub use values::{
-    ApiKey, Concurrency, ExecutionMode, ListenAddress, LogFormat, LogLevel, Transport,
-};
+pub use http::{HttpConfig, OAuthConfig, TokenAlgorithm};
+pub use keys::{ApiKey, ClientName, KeyHash};
+pub(crate) use keys::{hex, unhex};
+pub use values::{Concurrency, ExecutionMode, ListenAddress, LogFormat, LogLevel, Transport};
 
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Keys with fewer characters could be found by trying.
+const SHORT_KEY: usize = 16;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +45,8 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// How clients reach the server.
     pub server: ServerConfig,
+    /// The HTTP edge.
+    pub http: HttpConfig,
     /// How much runs at one time.
     pub execution: ExecutionConfig,
     /// The processes of the embedded engines.
@@ -80,20 +88,8 @@ pub struct ServerConfig {
     pub transport: Transport,
     /// Where HTTP listens.
     pub http: ListenAddress,
-    /// Accepted `Host` headers, besides loopback and the address itself.
-    pub allowed_hosts: Vec<String>,
-    /// Accepted `Origin` headers, besides loopback and the address itself.
-    pub allowed_origins: Vec<String>,
-    /// The key that requests must carry.
-    pub api_key: Option<ApiKey>,
     /// How long calls may go on after the request to stop.
     pub shutdown_grace_seconds: Bounded<0, 600>,
-    /// The largest request body.
-    pub max_body_bytes: Bounded<1024, 104_857_600>,
-    /// Connections open at one time.
-    pub max_connections: Bounded<1, 65_536>,
-    /// Sessions of the older protocol versions.
-    pub max_sessions: Bounded<1, 65_536>,
 }
 
 /// How much runs at one time.
@@ -261,7 +257,7 @@ pub struct Sources {
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// Notes for the log, such as variables without effect.
+    /// Notes for the log, such as a key that is too short.
     pub notes: Vec<String>,
 }
 
@@ -287,10 +283,20 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
         layers.setting(setting.layer(), setting.key, setting.value.clone())?;
     }
     layers.flags(flags)?;
-    Ok(Loaded {
-        config: layers.finish(),
-        notes: environment.notes,
-    })
+    let config = layers.finish();
+    let notes = notes(&config);
+    Ok(Loaded { config, notes })
+}
+
+fn notes(config: &Config) -> Vec<String> {
+    let short = |key: &ApiKey| key.expose().len() < SHORT_KEY;
+    if config.http.api_key.as_ref().is_some_and(short) {
+        vec![format!(
+            "`http.api_key` (MCP_API_KEY) has less than {SHORT_KEY} characters and could be guessed (`reversecore key` makes a better one)"
+        )]
+    } else {
+        Vec::new()
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, ConfigError> {

@@ -108,8 +108,8 @@ fn a_bad_file_is_refused_with_the_key_named() {
             "expected an address and a port",
         ),
         (
-            "[server]\nmax_body_bytes = 1",
-            "server.max_body_bytes",
+            "[http]\nmax_body_bytes = 1",
+            "http.max_body_bytes",
             "an integer from 1024 to 104857600",
         ),
         (
@@ -244,7 +244,7 @@ fn the_key_stands_in_no_message_and_no_debug_form() {
     let error = load(environment(&[("MCP_API_KEY", "top secret")]))
         .unwrap_err()
         .to_string();
-    assert!(error.contains("`server.api_key`"), "{error}");
+    assert!(error.contains("`http.api_key`"), "{error}");
     assert!(!error.contains("secret"), "{error}");
     let config = load(environment(&[("MCP_API_KEY", "topsecret")]))
         .unwrap()
@@ -253,15 +253,50 @@ fn the_key_stands_in_no_message_and_no_debug_form() {
 }
 
 #[test]
-fn variables_of_later_versions_are_noted_and_empty_ones_ignored() {
+fn named_keys_are_hashes_and_a_key_in_their_place_is_not_repeated() {
+    let hash = "ab".repeat(32);
+    let config = from_text(&format!(
+        "[http.keys]\nalice = \"sha256:{hash}\"\nbob = \"{hash}\"\n"
+    ))
+    .unwrap();
+    let names: Vec<&str> = config.http.keys.keys().map(ClientName::as_str).collect();
+    assert_eq!(names, ["alice", "bob"]);
+    let error = from_text("[http.keys]\nalice = \"topsecret\"\n").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`http.keys.alice`"), "{text}");
+    assert!(text.contains("SHA-256"), "{text}");
+    assert!(!text.contains("topsecret"), "{text}");
+}
+
+#[test]
+fn tokens_can_not_be_signed_with_a_shared_secret() {
+    let with = |algorithms: &str| {
+        from_text(&format!(
+            "[http.oauth]\nissuer = \"i\"\nresource = \"r\"\njwks = \"/k\"\nalgorithms = {algorithms}\n"
+        ))
+    };
+    let oauth = with("[\"ES256\"]").unwrap().http.oauth.unwrap();
+    assert_eq!(oauth.algorithms, [TokenAlgorithm::ES256]);
+    for wrong in ["[\"HS256\"]", "[\"none\"]"] {
+        let error = with(wrong).unwrap_err().to_string();
+        assert!(error.contains("`http.oauth.algorithms"), "{error}");
+    }
+}
+
+#[test]
+fn the_rate_is_set_by_its_variable_and_a_short_key_is_noted() {
     let loaded = load(environment(&[
         ("RATE_LIMIT", "60"),
-        ("MCP_API_KEY", ""),
+        ("MCP_API_KEY", "short"),
         ("PATH", "/bin"),
     ]))
     .unwrap();
-    assert_eq!(loaded.config.server.api_key, None);
-    assert_eq!(loaded.notes, ["the variable RATE_LIMIT has no effect yet"]);
+    assert_eq!(loaded.config.http.rate_limit.get(), 60);
+    assert_eq!(loaded.notes.len(), 1, "{:?}", loaded.notes);
+    assert!(!loaded.notes[0].contains("`short`"), "{:?}", loaded.notes);
+    let loaded = load(environment(&[("MCP_API_KEY", "")])).unwrap();
+    assert_eq!(loaded.config.http.api_key, None);
+    assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
 }
 
 #[test]

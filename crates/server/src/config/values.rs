@@ -1,7 +1,6 @@
 //! The types of single settings: whatever can be wrong with a value is found
 //! out when it is read, so that the error can name the key.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -101,51 +100,6 @@ impl<'de> Deserialize<'de> for ListenAddress {
     }
 }
 
-/// The key that requests must carry. Its `Debug` form does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// The key itself, for the comparison.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ApiKey {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(
-                "expected visible ASCII characters without spaces (a request header must hold it)",
-            );
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl<'de> Deserialize<'de> for ApiKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The value must not stand in the message, so this is not `String`.
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => text.parse().map_err(de::Error::custom),
-            toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_)
-            | toml::Value::Table(_) => Err(de::Error::custom("expected a string")),
-        }
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(…)")
-    }
-}
-
 /// `"auto"` or the name of a rung.
 pub(super) fn auto_or_containment<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -180,4 +134,11 @@ pub(super) fn absolute_path<'de, D: Deserializer<'de>>(
             path.display()
         )))
     }
+}
+
+/// The same where there must be one.
+pub(super) fn required_absolute_path<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<PathBuf, D::Error> {
+    absolute_path(deserializer)?.ok_or_else(|| de::Error::custom("expected a path"))
 }

@@ -1,6 +1,6 @@
-//! Who may call: the names by which the server is addressed (against DNS
-//! rebinding), the web page that asks (against cross-site requests), and the
-//! key. It stands before everything but `/health/live`.
+//! From where may be called: the names by which the server is addressed (against
+//! DNS rebinding), and the web page that asks (against cross-site requests). It
+//! stands before everything but `/health/live`. Who asks is not looked at here.
 //!
 //! rmcp checks host and origin again for `/mcp`, from the same lists; it does
 //! not see the other paths.
@@ -8,20 +8,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
-use super::HttpSettings;
+use super::refusal::Refusal as Answer;
+use super::settings::HttpSettings;
 
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-const KEY_HEADER: &str = "x-api-key";
 
 /// What requests are checked against.
 #[derive(Debug, Clone)]
@@ -31,8 +27,6 @@ pub(super) struct Guard(Arc<Rules>);
 struct Rules {
     hosts: Vec<String>,
     origins: Vec<String>,
-    /// Compared as hashes, so that neither content nor length shows in the time.
-    key: Option<[u8; 32]>,
 }
 
 /// Why a request is refused.
@@ -40,16 +34,13 @@ struct Rules {
 enum Refusal {
     Host,
     Origin,
-    Key,
 }
 
 impl Guard {
     pub(super) fn new(settings: &HttpSettings, address: SocketAddr) -> Self {
-        let key = settings.api_key.as_ref();
         Self(Arc::new(Rules {
             hosts: allowed_hosts(settings, address),
             origins: allowed_origins(settings, address),
-            key: key.map(|key| Sha256::digest(key.expose()).into()),
         }))
     }
 
@@ -61,10 +52,7 @@ impl Guard {
         if !origin_allowed(&rules.origins, headers) {
             return Err(Refusal::Origin);
         }
-        match rules.key {
-            Some(key) if !key_matches(&key, headers) => Err(Refusal::Key),
-            Some(_) | None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -92,10 +80,15 @@ pub(super) fn allowed_hosts(settings: &HttpSettings, address: SocketAddr) -> Vec
 
 /// The origins of web pages that may call.
 pub(super) fn allowed_origins(settings: &HttpSettings, address: SocketAddr) -> Vec<String> {
-    let own = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
+    let scheme = if settings.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let own = (!address.ip().is_unspecified()).then(|| format!("{scheme}://{address}"));
     LOOPBACK_NAMES
         .into_iter()
-        .map(|name| format!("http://{name}:*"))
+        .map(|name| format!("{scheme}://{name}:*"))
         .chain(own)
         .chain(settings.allowed_origins.iter().cloned())
         .collect()
@@ -154,51 +147,19 @@ fn same_origin(allowed: &str, origin: &str) -> bool {
                 .is_some_and(|port| port.parse::<u16>().is_ok()))
 }
 
-fn key_matches(key: &[u8; 32], headers: &HeaderMap) -> bool {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .map(|value| value.as_bytes())
-        .and_then(|value| value.split_at_checked("Bearer ".len()))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
-        .map(|(_, token)| token);
-    let given = bearer.or_else(|| headers.get(KEY_HEADER).map(|value| value.as_bytes()));
-    given.is_some_and(|given| bool::from(Sha256::digest(given).as_slice().ct_eq(key)))
-}
-
 impl Refusal {
     fn into_response(self) -> Response {
-        let (status, code, message, hint) = match self {
+        let (message, hint) = match self {
             Self::Host => (
-                StatusCode::FORBIDDEN,
-                "FORBIDDEN",
                 "the Host header is not allowed",
-                "add the name to `server.allowed_hosts`",
+                "add the name to `http.allowed_hosts`",
             ),
             Self::Origin => (
-                StatusCode::FORBIDDEN,
-                "FORBIDDEN",
                 "the Origin header is not allowed",
-                "add the origin to `server.allowed_origins`",
-            ),
-            Self::Key => (
-                StatusCode::UNAUTHORIZED,
-                "UNAUTHORIZED",
-                "no API key, or a wrong one",
-                "send the key as `Authorization: Bearer …` or `X-API-Key: …`",
+                "add the origin to `http.allowed_origins`",
             ),
         };
-        let body = Json(json!({
-            "status": "error", "error_code": code, "message": message, "hint": hint,
-            "retryable": false,
-        }));
-        let mut response = (status, body).into_response();
-        if self == Self::Key {
-            let challenge = http::HeaderValue::from_static("Bearer");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        response
+        Answer::new(StatusCode::FORBIDDEN, "FORBIDDEN", message, hint).into_response()
     }
 }
 

@@ -5,30 +5,38 @@
 //! before the answer. When the client goes away, such a request is cancelled
 //! (rmcp does that when the future here, or the answer's body, is dropped); a
 //! call in a session goes on.
+//!
+//! The body is read here, before the work runtime or rmcp see anything of it: what
+//! is too large, too slow or no JSON goes no further.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde::de::IgnoredAny;
+use serde_json::json;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tower_http::timeout::TimeoutBody;
+use tracing::Instrument as _;
 
-use super::sessions::Sessions;
-use super::{HttpSettings, guard};
+use super::auth::Client;
+use super::sessions::{Sessions, asked_by, gone};
+use super::{HttpSettings, body, guard};
 use crate::calls::Calls;
-use crate::handler::Handler;
+use crate::handler::{Handler, SESSION_HEADER};
 use crate::verbatim;
 
-/// How long a request's body may pause.
-const BODY_PAUSE: Duration = Duration::from_secs(30);
+/// JSON-RPC's own codes.
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
 
 /// What serves `/mcp`.
 #[derive(Clone)]
@@ -38,6 +46,8 @@ pub(super) struct Mcp {
     calls: Calls,
     work: Handle,
     stop: CancellationToken,
+    max_body_bytes: usize,
+    body_time: Duration,
 }
 
 impl Mcp {
@@ -50,7 +60,11 @@ impl Mcp {
     ) -> Self {
         let calls = handler.calls().clone();
         let handler = handler.verbatim();
-        let sessions = Sessions::new(calls.clone(), settings.max_sessions);
+        let sessions = Sessions::new(
+            calls.clone(),
+            settings.max_sessions,
+            settings.max_sessions_per_client,
+        );
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(true)
             .with_json_response(true)
@@ -69,6 +83,8 @@ impl Mcp {
             calls,
             work,
             stop,
+            max_body_bytes: settings.max_body_bytes,
+            body_time: settings.body_time,
         }
     }
 
@@ -85,24 +101,70 @@ pub(super) async fn serve(State(mcp): State<Mcp>, request: Request) -> Response 
         calls,
         work,
         stop,
+        max_body_bytes,
+        body_time,
     } = mcp;
-    // A stream that the client listens on is no answer: it never ends by itself.
-    let delivery = (request.method() != Method::GET).then(|| calls.delivery());
-    let request = request.map(|body| Box::pin(TimeoutBody::new(BODY_PAUSE, body)));
-    let served = AbortOnDropHandle::new(work.spawn(async move { service.handle(request).await }));
-    match served.await {
-        Ok(response) if response.status().is_server_error() && stop.is_cancelled() => {
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
-        Ok(response) => response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _held_until_the_body_ends = &delivery;
-                frame.map_data(verbatim::unwrap)
-            }))
-        }),
-        Err(error) => {
-            tracing::error!(%error, "a request ended by a fault");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    let client = request.extensions().get::<Client>().map(Client::shared);
+    let session = request.headers().get(SESSION_HEADER);
+    let session = session.and_then(|id| id.to_str().ok());
+    if session.is_some_and(|id| calls.is_anothers(id, client.as_deref())) {
+        return gone().into_response();
+    }
+    let is_json = is_json(&request);
+    let (parts, unread) = request.into_parts();
+    let mut read = Body::empty();
+    if parts.method == Method::POST {
+        match body::whole(&parts.headers, unread, max_body_bytes, body_time).await {
+            Err(refusal) => return refusal.into_response(),
+            Ok(body) if is_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() => {
+                return bad_message(PARSE_ERROR, "the message is not valid JSON");
+            }
+            Ok(body) => read = Body::from(body),
         }
     }
+    // A stream that the client listens on is no answer: it never ends by itself.
+    let delivery = (parts.method != Method::GET).then(|| calls.delivery());
+    let request = Request::from_parts(parts, read);
+    let served = async move { asked_by(client, service.handle(request)).await };
+    let served = AbortOnDropHandle::new(work.spawn(served.in_current_span()));
+    let (response, refusal) = match served.await {
+        Ok(served) => served,
+        Err(error) => {
+            tracing::error!(%error, "a request ended by a fault");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let status = response.status();
+    if status.is_server_error() && stop.is_cancelled() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if status.is_server_error()
+        && let Some(refusal) = refusal
+    {
+        return refusal.into_response();
+    }
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+        return bad_message(INVALID_REQUEST, "the message is not valid JSON-RPC 2.0");
+    }
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held_until_the_body_ends = &delivery;
+            frame.map_data(verbatim::unwrap)
+        }))
+    })
+}
+
+fn is_json(request: &Request) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/json"))
+}
+
+/// A message that can't be read, nor answered by its id.
+fn bad_message(code: i32, message: &str) -> Response {
+    let error = json!({"code": code, "message": message});
+    let body = json!({"jsonrpc": "2.0", "id": null, "error": error});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

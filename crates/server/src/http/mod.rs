@@ -1,87 +1,67 @@
-//! MCP over Streamable HTTP, with health and metrics beside it.
+//! MCP over Streamable HTTP, with health, metrics, jobs and uploads beside it.
 //!
 //! ```text
-//! accept ─> guard (host, origin, key) ─┬─ /health/live, /health/ready, /metrics   (web thread)
-//!                                      └─ /mcp ─> mcp (rmcp)                      (work runtime)
+//! connections ─> access ─┬─ /health/live
+//!  (TLS, limits)  (id,   └─ guard ─┬─ /health/ready, /.well-known/…            (web thread)
+//!                  log)     (host, └─ auth ─> rate ─┬─ /metrics, /jobs         (web thread)
+//!                          origin)    (who)         ├─ /upload, /files         (blocking threads)
+//!                                                   └─ /mcp ─> mcp (rmcp)      (work runtime)
 //! ```
+//!
+//! Each gate is a module that knows of no other one; [`Refusal`](refusal::Refusal)
+//! is what all of them answer with.
 //!
 //! The shutdown: stop accepting; wait for the calls in progress, within the
 //! grace; cancel what is left, which also ends the streams that clients keep
-//! open; wait for the connections. Encryption is not offered: beyond the
-//! machine, put a proxy that speaks TLS in front.
+//! open; wait for the connections.
 
+mod access;
+mod auth;
+mod body;
 mod connections;
-pub(crate) use connections::ConnectionNumber;
 mod guard;
 mod health;
 mod jobs;
 mod mcp;
+mod range;
+mod rate;
+mod refusal;
 mod sessions;
+mod settings;
+mod stream;
+mod tls;
+mod uploads;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, delete, get};
+use axum::extract::{DefaultBodyLimit, Request, State as Extract};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, delete, get, post};
+use http::{StatusCode, Uri};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ApiKey, ServerConfig};
 use crate::handler::Handler;
 use crate::shutdown::{CANCEL_GRACE, Shutdown};
+use auth::Auth;
+use connections::PeerAddress;
+use rate::Rates;
+use refusal::Refusal;
+use uploads::{Store, Uploads};
 
+pub(crate) use access::{RequestId, TraceId, span as request_span};
+pub(crate) use auth::Client;
+pub use auth::TokenSetupError;
+pub(crate) use connections::ConnectionNumber;
 pub(crate) use health::{Readiness, State};
-
-/// What the HTTP server is to be like.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Accepted `Host` headers, besides loopback and the address itself.
-    pub allowed_hosts: Vec<String>,
-    /// Accepted `Origin` headers, besides loopback and the address itself.
-    pub allowed_origins: Vec<String>,
-    /// The key that requests must carry.
-    pub api_key: Option<ApiKey>,
-    /// How long calls may go on after the request to stop.
-    pub grace: Duration,
-    /// The largest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// Connections open at one time.
-    pub max_connections: usize,
-    /// Sessions open at one time.
-    pub max_sessions: usize,
-}
-
-impl From<&ServerConfig> for HttpSettings {
-    fn from(config: &ServerConfig) -> Self {
-        let ServerConfig {
-            transport: _,
-            http,
-            allowed_hosts,
-            allowed_origins,
-            api_key,
-            shutdown_grace_seconds,
-            max_body_bytes,
-            max_connections,
-            max_sessions,
-        } = config;
-        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        Self {
-            address: http.0,
-            allowed_hosts: allowed_hosts.clone(),
-            allowed_origins: allowed_origins.clone(),
-            api_key: api_key.clone(),
-            grace: Duration::from_secs(shutdown_grace_seconds.get()),
-            max_body_bytes: size(max_body_bytes.get()),
-            max_connections: size(max_connections.get()),
-            max_sessions: size(max_sessions.get()),
-        }
-    }
-}
+pub use settings::{HttpSettings, TlsFiles, UploadLimits};
+pub use tls::TlsError;
 
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +69,7 @@ impl From<&ServerConfig> for HttpSettings {
 pub enum HttpError {
     /// Anybody on the network could use it.
     #[error(
-        "refusing to listen on `{address}` without an API key: it can be reached from other machines (set MCP_API_KEY or `server.api_key`, or listen on 127.0.0.1)"
+        "refusing to listen on `{address}` without an API key: it can be reached from other machines (set MCP_API_KEY, `http.keys` or `http.oauth`, or listen on 127.0.0.1)"
     )]
     KeyRequired {
         /// The address.
@@ -106,6 +86,12 @@ pub enum HttpError {
         #[source]
         source: io::Error,
     },
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens can't be checked.
+    #[error(transparent)]
+    Tokens(#[from] TokenSetupError),
     /// The thread that speaks HTTP could not be started.
     #[error("failed to start the web thread")]
     WebThread(#[source] io::Error),
@@ -120,6 +106,8 @@ pub struct Http {
     listener: TcpListener,
     address: SocketAddr,
     settings: HttpSettings,
+    auth: Auth,
+    tls: Option<Arc<rustls::ServerConfig>>,
     handler: Handler,
     readiness: Readiness,
 }
@@ -128,13 +116,16 @@ impl Http {
     /// Listens.
     ///
     /// # Errors
-    /// When the address is not a loopback one and no key is set, or it can't be
-    /// listened on.
+    /// When the address is not a loopback one and neither keys nor tokens are
+    /// set, when a file of the settings can't be used, or when the address can't
+    /// be listened on.
     pub fn bind(settings: HttpSettings, handler: Handler) -> Result<Self, HttpError> {
         let address = settings.address;
-        if !address.ip().is_loopback() && settings.api_key.is_none() {
+        if !address.ip().is_loopback() && !settings.identifies() {
             return Err(HttpError::KeyRequired { address });
         }
+        let auth = Auth::new(&settings)?;
+        let tls = settings.tls.as_ref().map(tls::config).transpose()?;
         let listen = || {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -147,6 +138,8 @@ impl Http {
             listener,
             address,
             settings,
+            auth,
+            tls,
             handler,
             readiness: Readiness::default(),
         })
@@ -195,6 +188,8 @@ impl Http {
             listener,
             address,
             settings,
+            auth,
+            tls,
             handler,
             readiness,
         } = self;
@@ -202,31 +197,53 @@ impl Http {
         let stop = CancellationToken::new();
         let calls = handler.calls().clone();
         let catalogue = handler.catalogue().clone();
+        let store = Store::open(catalogue.services().workspace.root(), settings.uploads);
+        let uploads = Uploads::new(store, work.clone(), settings.body_time);
         let mcp = mcp::Mcp::new(handler, &settings, address, work, stop.clone());
         let sessions = mcp.sessions();
-        let router = Router::new()
+        // What needs a key where there are keys. Further files that are named by
+        // their content (`/artifacts/{id}`) belong here, answered by `range`.
+        let for_clients = Router::new()
             .route("/mcp", any(mcp::serve).with_state(mcp))
-            .route(
-                "/health/ready",
-                get(health::ready).with_state(readiness.clone()),
-            )
             .route("/jobs", get(jobs::list).with_state(Arc::clone(&catalogue)))
             .route(
                 "/jobs/{id}",
                 delete(jobs::cancel).with_state(Arc::clone(&catalogue)),
             )
             .route("/metrics", get(health::metrics).with_state(catalogue))
-            .layer(axum::middleware::from_fn_with_state(
+            .merge(upload_routes(uploads))
+            .fallback(nothing_here)
+            .layer(from_fn_with_state(
+                settings.rate_limit.map(Rates::new),
+                count,
+            ))
+            .layer(from_fn_with_state(auth.clone(), auth::check));
+        let metadata = get(auth::metadata).with_state(auth);
+        let router = for_clients
+            .route(
+                "/health/ready",
+                get(health::ready).with_state(readiness.clone()),
+            )
+            .route(auth::METADATA_PATH, metadata.clone())
+            .route(&format!("{}/{{*resource}}", auth::METADATA_PATH), metadata)
+            .layer(from_fn_with_state(
                 guard::Guard::new(&settings, address),
                 guard::check,
             ))
-            .route("/health/live", get(health::live));
+            .route("/health/live", get(health::live))
+            .layer(from_fn(access::note));
 
         let closing = CancellationToken::new();
         let connections = connections::serve(
             listener,
             router,
-            settings.max_connections,
+            tls.map(TlsAcceptor::from),
+            connections::Limits {
+                connections: settings.max_connections,
+                header_bytes: settings.max_header_bytes,
+                header_time: settings.header_time,
+                write_time: settings.write_time,
+            },
             closing.clone(),
             stop.clone(),
         );
@@ -251,4 +268,57 @@ impl Http {
         }
         Ok(())
     }
+}
+
+/// The routes for files that clients send.
+fn upload_routes(uploads: Uploads) -> Router {
+    Router::new()
+        .route(
+            "/upload",
+            post(uploads::receive)
+                .put(uploads::receive)
+                // The store has a limit of its own.
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route("/files", get(uploads::list))
+        .route(
+            "/files/{sha256}",
+            get(uploads::entry).delete(uploads::delete),
+        )
+        .route("/files/{sha256}/content", get(uploads::content))
+        .with_state(uploads)
+}
+
+/// The middleware that counts a client's requests: by its name, or where nobody
+/// has one, by the address that it comes from.
+async fn count(Extract(rates): Extract<Option<Rates>>, request: Request, next: Next) -> Response {
+    let Some(rates) = rates else {
+        return next.run(request).await;
+    };
+    let extensions = request.extensions();
+    let client = match (extensions.get::<Client>(), extensions.get::<PeerAddress>()) {
+        (Some(client), _) => client.shared(),
+        (None, Some(PeerAddress(address))) => address.to_string().into(),
+        (None, None) => "".into(),
+    };
+    match rates.count(&client) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RATE_LIMITED",
+            "too many requests of this client",
+            "wait as long as `retry_after_ms` says (`http.rate_limit` is the limit)",
+        )
+        .retry_after(wait)
+        .into_response(),
+    }
+}
+
+/// Where no route leads.
+async fn nothing_here(_: Uri) -> Response {
+    Refusal::not_found(
+        "nothing is served at this path",
+        "MCP is at /mcp; beside it are /upload, /files, /jobs, /metrics and /health",
+    )
+    .into_response()
 }

@@ -1,10 +1,21 @@
 //! Who is let in, and how much may be sent.
 
 use http::StatusCode;
+use reversecore_server::config::{ApiKey, ClientName, KeyHash};
 use reversecore_server::{Http, HttpError};
 use serde_json::json;
 
 use crate::support::{Call, Server, initialize, request, settings};
+
+/// Keys of these clients, as the configuration has them.
+pub(crate) fn keys(of: &[(&str, &str)]) -> Vec<(ClientName, KeyHash)> {
+    of.iter()
+        .map(|(name, key)| {
+            let key: ApiKey = key.parse().unwrap();
+            (name.parse().unwrap(), key.hash())
+        })
+        .collect()
+}
 
 #[tokio::test]
 async fn foreign_hosts_and_origins_are_refused() {
@@ -67,6 +78,38 @@ async fn with_a_key_only_its_owner_gets_in() {
     }
     let live = Call::get("/health/live").send(server.address).await;
     assert_eq!(live.status, StatusCode::OK);
+    let ready = Call::get("/health/ready").send(server.address).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn everything_but_health_needs_a_key_and_says_how_to_send_it() {
+    let server = Server::with(|settings| settings.keys = keys(&[("alice", "key-a")])).await;
+    for call in [
+        Call::get("/mcp"),
+        Call::get("/metrics"),
+        Call::get("/jobs"),
+        Call::delete_at("/jobs/1"),
+        Call::put("/upload", vec![1]),
+        Call::get("/files"),
+        Call::get("/files/x/content"),
+        Call::get("/artifacts/x"),
+    ] {
+        let answer = call.clone().send(server.address).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{call:?}");
+        let body = answer.message();
+        assert_eq!(body["error_code"], "UNAUTHORIZED");
+        assert!(
+            body["hint"].as_str().unwrap().contains("X-API-Key"),
+            "{body}"
+        );
+        let answer = call
+            .clone()
+            .header("x-api-key", "key-a")
+            .send(server.address)
+            .await;
+        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{call:?}");
+    }
 }
 
 #[tokio::test]

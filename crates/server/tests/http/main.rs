@@ -9,5 +9,10 @@
 mod access;
 mod cancel;
 mod eras;
+mod generated;
 mod health;
+mod limits;
 mod support;
+mod tls;
+mod tokens;
+mod uploads;

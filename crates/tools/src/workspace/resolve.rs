@@ -13,6 +13,13 @@ use super::{Refused, Root, Scope, Workspace, WorkspaceError, unescape_name};
 
 /// Longest path that is accepted, in bytes: the kernel's own limit.
 const LONGEST_PATH: usize = 4096;
+/// What the name of an uploaded file begins with.
+const BY_CONTENT: &str = "sha256:";
+/// Hexadecimal digits of a SHA-256.
+const HASH_DIGITS: usize = 64;
+/// Where uploaded files are in the workspace, each under its SHA-256. The server
+/// puts them there.
+const UPLOADS: &str = "uploads";
 /// How often a resolution is repeated that a rename got in the way of.
 const ATTEMPTS: usize = 16;
 
@@ -195,6 +202,9 @@ pub(super) fn open_entry(directory: &File, name: &OsStr) -> Result<File, Refused
 }
 
 fn checked(given: &str) -> Result<PathBuf, Refused> {
+    if let Some(digits) = given.strip_prefix(BY_CONTENT) {
+        return by_content(digits);
+    }
     if given.is_empty() {
         return Err(Refused::Malformed("is empty"));
     }
@@ -205,6 +215,17 @@ fn checked(given: &str) -> Result<PathBuf, Refused> {
         return Err(Refused::Malformed("contains a NUL character"));
     }
     Ok(PathBuf::from(unescape_name(given)))
+}
+
+/// The path of an uploaded file in the workspace.
+fn by_content(digits: &str) -> Result<PathBuf, Refused> {
+    let is_hash = digits.len() == HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_hash {
+        return Err(Refused::Malformed(
+            "is no SHA-256: 64 hexadecimal digits must follow `sha256:`",
+        ));
+    }
+    Ok(Path::new(UPLOADS).join(digits.to_ascii_lowercase()))
 }
 
 fn stat(found: &File) -> Result<rustix::fs::Stat, Refused> {

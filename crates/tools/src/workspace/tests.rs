@@ -77,6 +77,31 @@ impl Tree {
 }
 
 #[test]
+fn an_uploaded_file_is_named_by_its_content_and_by_nothing_else() {
+    let tree = tree();
+    let hash = "0f".repeat(32);
+    fs::create_dir(tree.base.path().join("work/uploads")).unwrap();
+    fs::write(tree.base.path().join("work/uploads").join(&hash), "up").unwrap();
+    for given in [
+        format!("sha256:{hash}"),
+        format!("sha256:{}", hash.to_uppercase()),
+        format!("uploads/{hash}"),
+    ] {
+        assert_eq!(tree.read(&given, Scope::Files).unwrap(), "up", "{given}");
+    }
+    let other = format!("sha256:{}", "0e".repeat(32));
+    assert_eq!(
+        tree.read(&other, Scope::Files),
+        Err(ErrorCode::FileNotFound)
+    );
+    let long = format!("sha256:{hash}0");
+    for given in ["sha256:", "sha256:../../a.bin", "sha256:a.bin", &long] {
+        let read = tree.read(given, Scope::Files);
+        assert_eq!(read, Err(ErrorCode::ValidationError), "{given}");
+    }
+}
+
+#[test]
 fn files_beneath_the_roots_are_opened_whatever_their_names() {
     let tree = tree();
     for (given, text) in [

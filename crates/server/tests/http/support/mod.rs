@@ -1,6 +1,7 @@
 //! A server on a free port with an empty catalogue of samples, and a client
 //! that opens one connection per request.
 
+pub(crate) mod raw;
 mod server;
 
 use std::io;
@@ -64,7 +65,7 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Bytes,
 }
 
 impl Call {
@@ -73,7 +74,7 @@ impl Call {
             method: Method::GET,
             path: path.to_owned(),
             headers: vec![("host".to_owned(), "localhost".to_owned())],
-            body: String::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -83,7 +84,7 @@ impl Call {
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream");
         call.method = Method::POST;
-        call.body = message.to_string();
+        call.body = message.to_string().into();
         call
     }
 
@@ -95,6 +96,19 @@ impl Call {
         let mut call = Self::get(path);
         call.method = Method::DELETE;
         call
+    }
+
+    /// A file, or whatever is to be sent as it is.
+    pub(crate) fn put(path: &str, body: Vec<u8>) -> Self {
+        let mut call = Self::get(path).body(body);
+        call.method = Method::PUT;
+        call
+    }
+
+    /// With another body.
+    pub(crate) fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = body.into();
+        self
     }
 
     /// Sets a header.
@@ -164,7 +178,7 @@ impl Call {
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(Bytes::from(self.body))).unwrap();
+        let request = request.body(Full::new(self.body)).unwrap();
         let response = sender
             .send_request(request)
             .await

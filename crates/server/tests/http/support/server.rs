@@ -1,12 +1,11 @@
 //! The server under test.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
-use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
+use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown, config};
 use reversecore_tools::{
     Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings,
     Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
@@ -21,7 +20,9 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: Shutdown,
-    workspace: TempDir,
+    /// Removed with the server that made it.
+    _made: Option<TempDir>,
+    workspace: PathBuf,
     handler: Handler,
     task: AbortOnDropHandle<Result<(), HttpError>>,
 }
@@ -35,7 +36,14 @@ impl Server {
     /// One with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
         let workspace = tempfile::tempdir().unwrap();
-        let handler = Handler::new(Arc::new(Catalogue::new(services(workspace.path()))));
+        let mut server = Self::on(workspace.path(), change).await;
+        server._made = Some(workspace);
+        server
+    }
+
+    /// One with a workspace that is there already.
+    pub(crate) async fn on(workspace: &Path, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        let handler = Handler::new(Arc::new(Catalogue::new(services(workspace))));
         let mut settings = settings();
         change(&mut settings);
         let http = Http::bind(settings, handler.clone()).unwrap();
@@ -45,18 +53,23 @@ impl Server {
         Self {
             address,
             shutdown,
-            workspace,
+            _made: None,
+            workspace: workspace.to_path_buf(),
             handler,
             task: AbortOnDropHandle::new(task),
         }
     }
 
     pub(crate) fn workspace(&self) -> &Path {
-        self.workspace.path()
+        &self.workspace
     }
 
     pub(crate) fn handler(&self) -> Handler {
         self.handler.clone()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
     }
 
     /// Waits until it has ended.
@@ -74,16 +87,13 @@ impl Drop for Server {
 }
 
 pub(crate) fn settings() -> HttpSettings {
-    HttpSettings {
-        address: "127.0.0.1:0".parse().unwrap(),
-        allowed_hosts: Vec::new(),
-        allowed_origins: Vec::new(),
-        api_key: None,
-        grace: Duration::from_secs(10),
-        max_body_bytes: 1 << 20,
-        max_connections: 64,
-        max_sessions: 64,
-    }
+    let config = config::load(config::Sources::default()).unwrap().config;
+    let mut settings = HttpSettings::from(&config);
+    settings.address = "127.0.0.1:0".parse().unwrap();
+    settings.max_body_bytes = 1 << 20;
+    settings.max_connections = 64;
+    settings.max_sessions = 64;
+    settings
 }
 
 /// The launcher is a program that never answers: what needs no child process
