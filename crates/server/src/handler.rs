@@ -12,9 +12,11 @@ use futures_util::FutureExt as _;
 use reversecore_jobs::Client;
 use reversecore_tools::{Caller, Catalogue, Descriptor, Reply};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
-    Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    ArgumentInfo, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -25,6 +27,7 @@ use crate::calls::Calls;
 use crate::http::{Client as Named, ConnectionNumber, RequestId, TraceId, request_span};
 use crate::progress::{self, Said};
 use crate::verbatim;
+use crate::{prompts, resources};
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
 pub(crate) const SESSION_HEADER: &str = "mcp-session-id";
@@ -85,7 +88,7 @@ impl Handler {
     ) -> Option<Reply> {
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
-        let caller = Caller::new(client_of(&self.calls, context));
+        let caller = self.caller(context);
         let work = self.catalogue.call_or_hand_out(
             &request.name,
             request.arguments.unwrap_or_default(),
@@ -109,6 +112,12 @@ impl Handler {
         .await
     }
 
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let mut caller = Caller::new(client_of(&self.calls, context));
+        caller.named = name_of(context);
+        caller
+    }
+
     fn unknown(&self, name: &str) -> ErrorData {
         let name: String = name.chars().take(NAME_IN_MESSAGE).collect();
         let known: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_ref()).collect();
@@ -126,9 +135,16 @@ impl Handler {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let identity = Implementation::new("reversecore", env!("CARGO_PKG_VERSION"));
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(identity)
-            .with_instructions(INSTRUCTIONS)
+        ServerConfig::new(
+            ServerCapabilities::builder()
+                .enable_tools()
+                .enable_prompts()
+                .enable_resources()
+                .enable_completions()
+                .build(),
+        )
+        .with_server_info(identity)
+        .with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
@@ -143,6 +159,62 @@ impl ServerHandler for Handler {
             ));
         }
         Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(
+            resources::templates(),
+        ))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let call = self.calls.enter(session_of(&context));
+        let (caller, cancel) = (self.caller(&context), context.ct.child_token());
+        let work = resources::read(&self.catalogue, &request.uri, &caller, &cancel);
+        cancelled_with(&call.session_closed, &cancel, work)
+            .await
+            .map(Into::into)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let ArgumentInfo { name, value, .. } = request.argument;
+        let values = if name.ends_with("path") {
+            let caller = self.caller(&context);
+            resources::paths(&self.catalogue, &value, &caller, &context.ct).await
+        } else {
+            Vec::new()
+        };
+        let completion =
+            CompletionInfo::new(values).map_err(|error| ErrorData::internal_error(error, None))?;
+        Ok(CompleteResult::new(completion))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -210,6 +282,12 @@ fn client_of(calls: &Calls, context: &RequestContext<RoleServer>) -> Client {
         Some(ConnectionNumber(number)) => Client::new(format!("connection {number}")),
         None => Client::new("http"),
     }
+}
+
+/// The owner of the key or token that came with the request.
+fn name_of(context: &RequestContext<RoleServer>) -> Option<Arc<str>> {
+    let parts = context.extensions.get::<http::request::Parts>()?;
+    Some(parts.extensions.get::<Named>()?.name().into())
 }
 
 /// What the log lines of a call have in common: the id of its HTTP request.

@@ -26,6 +26,8 @@ mod calls;
 mod handler;
 mod http;
 mod progress;
+mod prompts;
+mod resources;
 mod serve;
 mod shutdown;
 mod stdio;

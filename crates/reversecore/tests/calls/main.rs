@@ -16,6 +16,7 @@ mod huge;
 mod jobs;
 mod names;
 mod paths;
+mod prompts;
 mod radare2;
 mod results;
 mod rules;

@@ -4,7 +4,7 @@
 //! connections ─> access ─┬─ /health/live
 //!  (TLS, limits)  (id,   └─ guard ─┬─ /health/ready, /.well-known/…            (web thread)
 //!                  log)     (host, └─ auth ─> rate ─┬─ /metrics, /jobs         (web thread)
-//!                          origin)    (who)         ├─ /upload, /files         (blocking threads)
+//!                          origin)    (who)         ├─ /upload, /files, /artifacts (blocking threads)
 //!                                                   └─ /mcp ─> mcp (rmcp)      (work runtime)
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! open; wait for the connections.
 
 mod access;
+mod artifacts;
 mod auth;
 mod body;
 mod connections;
@@ -198,11 +199,11 @@ impl Http {
         let calls = handler.calls().clone();
         let catalogue = handler.catalogue().clone();
         let store = Store::open(catalogue.services().workspace.root(), settings.uploads);
+        let artifacts = artifacts::Artifacts::new(Arc::clone(&catalogue), work.clone());
         let uploads = Uploads::new(store, work.clone(), settings.body_time);
         let mcp = mcp::Mcp::new(handler, &settings, address, work, stop.clone());
         let sessions = mcp.sessions();
-        // What needs a key where there are keys. Further files that are named by
-        // their content (`/artifacts/{id}`) belong here, answered by `range`.
+        // What needs a key where there are keys.
         let for_clients = Router::new()
             .route("/mcp", any(mcp::serve).with_state(mcp))
             .route("/jobs", get(jobs::list).with_state(Arc::clone(&catalogue)))
@@ -211,6 +212,10 @@ impl Http {
                 delete(jobs::cancel).with_state(Arc::clone(&catalogue)),
             )
             .route("/metrics", get(health::metrics).with_state(catalogue))
+            .route(
+                "/artifacts/{id}",
+                get(artifacts::content).with_state(artifacts),
+            )
             .merge(upload_routes(uploads))
             .fallback(nothing_here)
             .layer(from_fn_with_state(
@@ -318,7 +323,7 @@ async fn count(Extract(rates): Extract<Option<Rates>>, request: Request, next: N
 async fn nothing_here(_: Uri) -> Response {
     Refusal::not_found(
         "nothing is served at this path",
-        "MCP is at /mcp; beside it are /upload, /files, /jobs, /metrics and /health",
+        "MCP is at /mcp; beside it are /upload, /files, /artifacts, /jobs, /metrics and /health",
     )
     .into_response()
 }
