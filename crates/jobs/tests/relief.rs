@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     reason = "helpers of tests fail like the tests themselves"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tasks of a test are awaited in it"
+)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use reversecore_server::config::ClientName;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,13 +29,14 @@ Examples:
   reversecore serve --http 8700                         http://127.0.0.1:8700/mcp
   MCP_API_KEY=… reversecore serve --http 0.0.0.0:8700   reachable from other machines, with a key
 
-Over HTTP there are also /health/live, /health/ready and /metrics.
+Over HTTP there are also /health/live, /health/ready, /metrics, /jobs, /upload
+and /files. How to serve a team: docs/hosting.md.
 Ctrl-C (or SIGTERM) lets running calls finish; a second one cancels them.
 
 Settings are taken from the defaults, the file, the environment and the flags;
 the later ones go first. Variables: MCP_TRANSPORT, REVERSECORE_CONFIG,
 REVERSECORE_WORKSPACE, REVERSECORE_READ_DIRS (a:b), LOG_LEVEL, LOG_FORMAT,
-MCP_API_KEY, DEFAULT_TOOL_TIMEOUT.";
+MCP_API_KEY, RATE_LIMIT, DEFAULT_TOOL_TIMEOUT.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -91,6 +93,11 @@ pub(crate) enum Command {
     },
     /// Show the jobs of a running HTTP server, or cancel one
     Jobs(JobsOptions),
+    /// Make a key for a client of an HTTP server, and the line for its configuration
+    Key {
+        /// What the client is called in logs and lists
+        name: ClientName,
+    },
     /// Measure a server
     Bench {
         #[command(subcommand)]

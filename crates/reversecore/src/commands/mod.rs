@@ -4,6 +4,7 @@
 mod bench;
 mod doctor;
 mod jobs;
+mod key;
 mod run;
 mod serve;
 mod tools;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools { json } => tools::run(json),
         Command::Doctor { json, settings } => doctor::run(json, &settings),
         Command::Jobs(options) => jobs::run(&options),
+        Command::Key { name } => key::run(&name),
         Command::Bench { what } => bench::run(what),
         Command::Defaults => {
             output::text(DEFAULTS)?;

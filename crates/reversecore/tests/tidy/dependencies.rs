@@ -26,13 +26,16 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 /// Crates of others that carry a layer's knowledge, and the one crate that may
 /// use each.
 /// (`load` is a client, and speaks HTTP as such.)
-const RESERVED: [(&str, &str); 18] = [
+const RESERVED: [(&str, &str); 21] = [
     ("axum", "reversecore-server"),
     ("hyper", "reversecore-server"),
     ("hyper-util", "reversecore-server"),
     ("rmcp", "reversecore-server"),
     ("tower", "reversecore-server"),
     ("tower-http", "reversecore-server"),
+    ("jsonwebtoken", "reversecore-server"),
+    ("rustls", "reversecore-server"),
+    ("tokio-rustls", "reversecore-server"),
     ("clap", "reversecore"),
     ("anyhow", "reversecore"),
     ("tracing-subscriber", "reversecore"),

@@ -64,6 +64,10 @@ pub(crate) use health::{Readiness, State};
 pub use settings::{HttpSettings, TlsFiles, UploadLimits};
 pub use tls::TlsError;
 
+/// Connections that the kernel keeps until they are accepted; it has a limit of
+/// its own (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -129,6 +133,9 @@ impl Http {
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
         let listen = || {
             let listener = TcpListener::bind(address)?;
+            // Again, with more room: of many clients that come at once, those that
+            // find none would try again after a second.
+            rustix::net::listen(&listener, BACKLOG)?;
             listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
             Ok((listener, address))

@@ -143,3 +143,37 @@ async fn a_client_sees_and_cancels_its_own_jobs_and_the_operator_all() {
     assert_eq!(again.status, StatusCode::NOT_FOUND);
     drop(begun);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_keys_a_client_sees_and_cancels_its_own_jobs_only() {
+    let server = Server::with(|settings| {
+        settings.keys = crate::access::keys(&[("alice", "key-a"), ("bob", "key-b")]);
+        settings.api_key = Some("operator".parse().unwrap());
+    })
+    .await;
+    std::fs::write(server.workspace().join("sample.bin"), "hello").unwrap();
+    let begun = Call::modern("tools/call", &endless()).header("x-api-key", "key-a");
+    let address = server.address;
+    let begun = tokio_util::task::AbortOnDropHandle::new(
+        tokio::runtime::Handle::current().spawn(begun.begin(address)),
+    );
+    in_progress(&server, 1).await;
+    let jobs = async |key: &str| {
+        let listed = Call::get("/jobs")
+            .header("x-api-key", key)
+            .send(address)
+            .await;
+        listed.message()["jobs"].as_array().unwrap().clone()
+    };
+    while jobs("key-a").await.is_empty() {}
+    let seen = jobs("operator").await;
+    assert_eq!(seen[0]["client"], "alice", "{seen:?}");
+    assert!(jobs("key-b").await.is_empty());
+    let path = format!("/jobs/{}", seen[0]["id"]);
+    for (key, status) in [("key-b", StatusCode::NOT_FOUND), ("key-a", StatusCode::OK)] {
+        let call = Call::delete_at(&path).header("x-api-key", key);
+        assert_eq!(call.send(address).await.status, status, "{key}");
+    }
+    in_progress(&server, 0).await;
+    drop(begun);
+}

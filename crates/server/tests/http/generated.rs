@@ -13,7 +13,7 @@ use crate::support::raw::status;
 use crate::support::{Call, LIMIT, Server, request};
 
 const REQUESTS: usize = 3000;
-const SEED: u64 = 0x5eed_0f_7e57;
+const SEED: u64 = 0x5eed_07e5;
 
 /// A message to `/mcp` as it should be, so far.
 const HEAD_FOR_MCP: &str = "POST /mcp HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\

@@ -176,7 +176,10 @@ async fn a_token_that_is_wrong_in_one_way_is_refused() {
             ),
         ),
         ("no signature", format!("{signed}.")),
-        ("cut signature", good[..good.len() - 4].to_owned()),
+        (
+            "cut signature",
+            format!("{signed}.{}", signature.split_at(80).0),
+        ),
         (
             "other claims",
             format!("{}.{signature}", message(&header, &json!({"sub": "root"}))),

@@ -51,7 +51,7 @@ async fn a_large_file_is_kept_under_its_hash_and_tools_find_it() {
     assert_eq!(receipt["path"], format!("uploads/{sha256}"));
     let on_disk = fs::read(server.workspace().join("uploads").join(&sha256)).unwrap();
     assert!(on_disk == content);
-    assert_eq!(kept(&server), [sha256.clone()]);
+    assert_eq!(kept(&server), std::slice::from_ref(&sha256));
 
     let parsed = |file: &str| json!({"name": "run_yara", "arguments": {"file_path": "sha256:00", "rule_file": file}});
     // A tool refuses a name that is none, and opens the one that is.
@@ -85,7 +85,10 @@ async fn a_form_is_taken_as_well_as_a_body() {
         ("multipart/form-data", form),
         ("multipart/form-data; boundary=b", "--b--\r\n"),
         ("multipart/form-data; boundary=b", "nonsense"),
-        ("multipart/form-data; boundary=b", &form[..form.len() - 10]),
+        (
+            "multipart/form-data; boundary=b",
+            form.split_at(form.len() - 10).0,
+        ),
     ] {
         let answer = Call::put("/upload", body.into())
             .header("content-type", kind)

@@ -37,6 +37,11 @@ impl Client {
         &self.0
     }
 
+    /// Whether it has the key of all, which is the operator's.
+    pub(super) fn is_operator(&self) -> bool {
+        &*self.0 == SHARED_KEY_NAME
+    }
+
     /// The same, shared.
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
