@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     reason = "helpers of a test: a failure here is a failure of the test"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tasks of a test are awaited in it"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -65,7 +69,7 @@ async fn runs(scheduler: &Scheduler, after: u64) -> JobId {
 fn ending(scheduler: &Scheduler, id: JobId) -> Ending {
     match scheduler.job(id).unwrap().state {
         StateView::Ended { ending, .. } => ending,
-        other => panic!("{other:?}"),
+        other @ (StateView::Queued { .. } | StateView::Running { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -122,7 +122,9 @@ impl Walker<'_> {
                         fact.direct = target;
                     } else {
                         fact.memory = target;
-                        fact.access = Access::Read;
+                        if target.is_some() {
+                            fact.access = Access::Read;
+                        }
                     }
                     fact.padding = matches!(mnemonic, "nop" | "nop.w" | "c.nop");
                     fact.halts = matches!(mnemonic, "udf" | "hlt" | "brk" | "unimp" | "trap");

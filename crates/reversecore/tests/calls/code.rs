@@ -42,7 +42,7 @@ fn compile(workspace: &Workspace, name: &str, change: [&str; 3]) {
         .replace("CHANGE", change)
         .replace("EXTRA", extra)
         .replace("USE", used);
-    let path = workspace.write(&format!("{name}.c"), source.as_bytes());
+    let path = workspace.write(format!("{name}.c"), source.as_bytes());
     let status = Command::new("gcc")
         .args(["-O1", "-fno-inline", "-o"])
         .arg(workspace.join(name))

@@ -214,7 +214,20 @@ fn checked(given: &str) -> Result<PathBuf, Refused> {
     if given.contains('\0') {
         return Err(Refused::Malformed("contains a NUL character"));
     }
-    Ok(PathBuf::from(unescape_name(given)))
+    let path = PathBuf::from(unescape_name(given));
+    if is_bookkeeping(&path) {
+        return Err(Refused::Absent);
+    }
+    Ok(path)
+}
+
+/// Whether a path names what the server writes down of uploads: who sent what is
+/// no client's business.
+fn is_bookkeeping(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b"."));
+    hidden && path.components().any(|part| part.as_os_str() == UPLOADS)
 }
 
 /// The path of an uploaded file in the workspace.

@@ -362,3 +362,24 @@ fn a_listing_outside_is_refused() {
         assert!(tree.workspace.list(&walk).is_err(), "{path}");
     }
 }
+
+#[test]
+fn what_is_written_down_of_uploads_is_no_file_of_the_workspace() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("uploads")).unwrap();
+    std::fs::write(directory.path().join("uploads/.index"), "secret").unwrap();
+    let workspace = Workspace::open(&WorkspaceSettings {
+        root: directory.path().to_owned(),
+        read_dirs: Vec::new(),
+        rule_dirs: Vec::new(),
+    })
+    .unwrap();
+    for given in [
+        "uploads/.index",
+        "./uploads/./.index",
+        "uploads/../uploads/.index",
+    ] {
+        let refused = workspace.open_file(given, Scope::Files);
+        assert!(matches!(refused, Err(Refused::Absent)), "{given}");
+    }
+}
