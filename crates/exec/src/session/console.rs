@@ -82,6 +82,7 @@ impl Console {
     pub(super) async fn ask(
         &mut self,
         text: &str,
+        after: &[String],
         keep_stdout: usize,
         keep_stderr: usize,
     ) -> Result<Said, Said> {
@@ -94,11 +95,13 @@ impl Console {
             });
         };
         let mut frame = Frame::new(&begin, &end, keep_stdout);
-        let mut input = Bytes::from(format!(
-            "{}\n{text}\n{}\n",
-            self.dialect.print(&begin),
-            self.dialect.print(&end)
-        ));
+        let (begin, end) = (self.dialect.print(&begin), self.dialect.print(&end));
+        let mut lines = format!("{begin}\n{text}\n{end}\n");
+        for line in after {
+            lines.push_str(line);
+            lines.push('\n');
+        }
+        let mut input = Bytes::from(lines);
         // Late words about earlier commands.
         self.empty_stderr(&mut Recorder::new(&Keep::nothing()));
         let mut more_errors = true;
@@ -128,6 +131,10 @@ impl Console {
                 }
             }
         };
+        // What is to be done after it must not be lost.
+        if whole && input.has_remaining() {
+            self.stdin.write_all_buf(&mut input).await.ok();
+        }
         // What the command said there was written before the last word.
         self.empty_stderr(&mut errors);
         self.last_used = Instant::now();

@@ -268,7 +268,7 @@ async fn prepared(mut console: Console, lines: &[String]) -> Result<(Console, By
     };
     for line in lines {
         let room = OPENING_WORDS.saturating_sub(stderr.len());
-        let (said, there) = match console.ask(line, 0, room).await {
+        let (said, there) = match console.ask(line, &[], 0, room).await {
             Ok(said) => (said, true),
             Err(said) => (said, false),
         };

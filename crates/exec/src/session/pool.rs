@@ -85,7 +85,8 @@ impl SessionPool {
         question: Question,
         cancel: &CancellationToken,
     ) -> Result<Reply, SessionError> {
-        if question.text.contains(['\n', '\r', '\0']) {
+        let more_lines = |text: &String| text.contains(['\n', '\r', '\0']);
+        if more_lines(&question.text) || question.after.iter().any(more_lines) {
             return Err(SessionError::NotOneLine);
         }
         let after = question.timeout.min(VERY_LONG);
@@ -354,18 +355,19 @@ impl Asking<'_> {
         let config = &self.shared.config;
         let idle = now.saturating_duration_since(console.last_used);
         if idle >= config.probe_after {
-            let probe = timeout(config.probe_timeout, console.ask("", 0, 0)).await;
+            let probe = timeout(config.probe_timeout, console.ask("", &[], 0, 0)).await;
             if !matches!(probe, Ok(Ok(_))) {
                 return Err(None);
             }
         }
         let Question {
             text,
+            after,
             keep_stdout,
             keep_stderr,
             ..
         } = &self.question;
-        let said = console.ask(text, *keep_stdout, *keep_stderr).await;
+        let said = console.ask(text, after, *keep_stdout, *keep_stderr).await;
         said.map_err(|said| said.begun.then_some(said))
     }
 }

@@ -106,6 +106,9 @@ impl std::fmt::Debug for Opening {
 pub struct Question {
     /// Without line breaks.
     pub text: String,
+    /// Lines that are done after it, before any other question; what they print
+    /// is nobody's. They undo what the text has changed.
+    pub after: Vec<String>,
     /// Bytes of its standard output that are kept.
     pub keep_stdout: usize,
     /// Bytes of its standard error that are kept.

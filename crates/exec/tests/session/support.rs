@@ -156,6 +156,7 @@ impl TestSessions {
 pub(crate) fn question(text: &str) -> Question {
     Question {
         text: text.to_owned(),
+        after: Vec::new(),
         keep_stdout: 1 << 20,
         keep_stderr: 16 << 10,
         timeout: LONG,

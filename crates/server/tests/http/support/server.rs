@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
+use reversecore_exec::{
+    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
+};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown};
 use reversecore_tools::{
     Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings,
@@ -99,6 +101,7 @@ fn services(workspace: &Path) -> Arc<Services> {
     workers.min = 0;
     Arc::new(Services {
         workers: WorkerPool::start(&engine, workers).unwrap(),
+        sessions: SessionPool::start(&engine, SessionConfig::default()),
         engine,
         workspace: Workspace::open(&settings).unwrap(),
         programs: Programs::new(ProgramSettings {
