@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 /// The first descriptor number that a handed file gets in the child; 0, 1 and
 /// 2 are the standard streams.
@@ -33,11 +34,22 @@ pub struct Command {
     pub(crate) stdout: Keep,
     pub(crate) stderr: Keep,
     pub(crate) hold: Option<Hold>,
+    pub(crate) console: Option<Console>,
+    pub(crate) memory: Option<watch::Sender<u64>>,
+}
+
+/// The program's ends of three pipes whose other ends somebody has already: the
+/// run neither feeds nor empties them, and its limits on output don't count.
+#[derive(Debug)]
+pub(crate) struct Console {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
 }
 
 /// Whether a run is to stand still: while it is `true`, its processes are
 /// stopped where they are. They keep their memory, and their time goes on.
-pub type Hold = tokio::sync::watch::Receiver<bool>;
+pub type Hold = watch::Receiver<bool>;
 
 impl Command {
     /// A run of `program`, which must be an absolute path: looking a name up
@@ -58,6 +70,8 @@ impl Command {
             stdout: Keep::default(),
             stderr: Keep::default(),
             hold: None,
+            console: None,
+            memory: None,
         }
     }
 

@@ -69,6 +69,8 @@ pub(crate) async fn drive(
         stdout,
         stderr,
         mut hold,
+        console,
+        memory,
     } = command;
     let sink = match &reader {
         Reader::Events(sink) => Some(*sink),
@@ -90,13 +92,19 @@ pub(crate) async fn drive(
         slot = slots.acquire() => slot.expect("the semaphore is never closed"),
     };
     // Not earlier: waiting runs must not hold descriptors.
-    let (mut out, out_theirs) = Output::open(Which::Stdout, stdout)?;
-    let (mut err, err_theirs) = Output::open(Which::Stderr, stderr)?;
+    let (mut out, mut out_theirs) = Output::open(Which::Stdout, stdout)?;
+    let (mut err, mut err_theirs) = Output::open(Which::Stderr, stderr)?;
     let (input, bytes) = match stdin {
         Input::Null => (None, Bytes::new()),
         Input::Bytes(bytes) => (Some(input_pipe()?), bytes),
     };
-    let (input, input_theirs) = input.unzip();
+    let (input, mut input_theirs) = input.unzip();
+    if let Some(console) = console {
+        // The pipes that were made here have no writers then, and end at once.
+        out_theirs = console.stdout;
+        err_theirs = console.stderr;
+        input_theirs = Some(console.stdin);
+    }
     let request = Request {
         program: Raw::path(&program),
         args: args.iter().map(Raw::os).collect(),
@@ -109,6 +117,7 @@ pub(crate) async fn drive(
         },
         bounds: Bounds::from(&limits),
         announce: sink.is_some(),
+        tell_memory: memory.is_some(),
     };
     let (socket, connection) = {
         let theirs: Vec<OwnedFd> = [out_theirs, err_theirs]
@@ -129,6 +138,7 @@ pub(crate) async fn drive(
         program,
         limits,
         started,
+        memory,
         ending: None,
     };
     let (ended, bytes_in) = {
@@ -215,6 +225,8 @@ struct Run<'a> {
     program: PathBuf,
     limits: Limits,
     started: Instant,
+    /// Who wants to know what memory it has.
+    memory: Option<tokio::sync::watch::Sender<u64>>,
     /// Why the engine ended it, and when the launcher is overdue.
     ending: Option<(Outcome, Instant)>,
 }
@@ -258,6 +270,11 @@ impl Run<'_> {
                 Happening::Report(Some(Report::Started { pid })) => {
                     if let Some(sink) = sink {
                         sink.send(Ok(Event::Started { pid })).await.ok();
+                    }
+                }
+                Happening::Report(Some(Report::Resident { bytes })) => {
+                    if let Some(memory) = &self.memory {
+                        memory.send_replace(bytes);
                     }
                 }
                 Happening::Report(Some(Report::SpawnFailed(failure))) => {

@@ -25,6 +25,8 @@
 //! | `connection`, `wire` | how engine and launcher talk |
 //! | `launcher` | the other process: containment, confinement, limits, ends |
 //! | `worker` | embedded engines in pooled processes |
+//! | `session` | programs that stay and are spoken to over pipes |
+//! | `resident` | what the two have in common |
 //! | `mechanisms` | which protections hold on this machine |
 //!
 //! How a program ended is a value ([`Outcome`]); an error means that there was
@@ -56,6 +58,7 @@
 
 pub mod launcher;
 pub mod memory;
+pub mod session;
 pub mod worker;
 
 mod capture;
@@ -67,6 +70,7 @@ mod error;
 mod mechanisms;
 mod outcome;
 mod pump;
+mod resident;
 mod stream;
 mod wire;
 
@@ -76,5 +80,9 @@ pub use engine::{Engine, EngineConfig, SandboxMode};
 pub use error::{ExecError, SpawnError, StartError};
 pub use mechanisms::{Containment, Mechanism, Mechanisms};
 pub use outcome::{Finished, Leftovers, Limit, Outcome, Signal, Usage};
+pub use session::{
+    Dialect, Gone, Opening, Question, Reply, SessionConfig, SessionError, SessionKey,
+    SessionOutcome, SessionPool, SessionStats,
+};
 pub use stream::{Event, Running};
 pub use worker::{Job, PoolConfig, PoolError, PoolStats, Work, WorkOutcome, WorkerPool};

@@ -92,6 +92,8 @@ pub(crate) struct Request {
     pub(crate) bounds: Bounds,
     /// Send [`Report::Started`].
     pub(crate) announce: bool,
+    /// Send [`Report::Resident`] as it changes.
+    pub(crate) tell_memory: bool,
 }
 
 /// The limits that the launcher enforces; the others are the engine's.
@@ -136,7 +138,13 @@ impl From<&Limits> for Bounds {
 /// What the launcher says about one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+    },
+    /// Memory of all processes of the run together, in bytes.
+    Resident {
+        bytes: u64,
+    },
     SpawnFailed(SpawnFailure),
     Ended(Ended),
 }
@@ -331,6 +339,7 @@ mod tests {
             scratch: Some("7".into()),
             bounds: Bounds::from(&Limits::default()),
             announce: true,
+            tell_memory: false,
         };
         let packet = encode(&request).unwrap();
         send(&left, &packet, &[left.as_fd(), right.as_fd()]).unwrap();

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
+use reversecore_exec::{
+    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
+};
 use reversecore_server::config::{
     Concurrency, Config, DataConfig, ExecutionConfig, ExecutionMode, LimitsConfig, ResultsConfig,
-    SandboxConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
+    SandboxConfig, SessionsConfig, ToolsConfig, WorkersConfig, WorkspaceConfig,
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
@@ -39,6 +41,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         workspace,
         execution,
         workers,
+        sessions,
         limits,
         results,
         data,
@@ -56,6 +59,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
     })?;
     Ok(Arc::new(Services {
         workers: pool(&engine, workers)?,
+        sessions: SessionPool::start(&engine, session_settings(*sessions)),
         engine,
         workspace,
         programs: programs(tools),
@@ -133,6 +137,8 @@ pub(crate) fn engine(config: &Config) -> anyhow::Result<Engine> {
     engine.sandbox = mode;
     engine.containment = containment;
     engine.max_in_flight = count(config.execution.max_subprocesses.get());
+    // Sessions have places of their own.
+    engine.max_workers += count(config.sessions.max.get()).get();
     engine.readable.extend(read);
     Ok(Engine::start(engine)?)
 }
@@ -163,6 +169,21 @@ pub(crate) fn pool(engine: &Engine, config: &WorkersConfig) -> anyhow::Result<Wo
     WorkerPool::start(engine, pool).context(
         "failed to start the workers (check `workers.min` and `workers.max` in the configuration)",
     )
+}
+
+/// How programs stay.
+fn session_settings(sessions: SessionsConfig) -> SessionConfig {
+    let SessionsConfig {
+        max,
+        memory_mib,
+        idle_seconds,
+    } = sessions;
+    SessionConfig {
+        max_sessions: count(max.get()).get(),
+        max_memory: memory_mib.get() << 20,
+        idle_after: Duration::from_secs(idle_seconds.get()),
+        ..SessionConfig::default()
+    }
 }
 
 /// How calls are scheduled.

@@ -14,7 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
+use reversecore_exec::{
+    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
+};
 use reversecore_jobs::{Act, Client, Ending, JobId, Lane, Scheduler, StateView};
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
@@ -41,6 +43,7 @@ fn services(files: &Path, scratch: &Path) -> Arc<Services> {
     workers.args = vec!["__worker".into()];
     Arc::new(Services {
         workers: WorkerPool::start(&engine, workers).unwrap(),
+        sessions: SessionPool::start(&engine, SessionConfig::default()),
         engine,
         workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings::default()),

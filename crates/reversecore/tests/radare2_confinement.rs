@@ -11,7 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, SandboxMode, WorkerPool};
+use reversecore_exec::{
+    Engine, EngineConfig, Limits, PoolConfig, SandboxMode, SessionConfig, SessionPool, WorkerPool,
+};
 use reversecore_jobs::Client;
 use reversecore_testkit::samples::Workspace as Files;
 use reversecore_tools::{
@@ -36,6 +38,7 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
     workers.min = 0;
     Catalogue::new(Arc::new(Services {
         workers: WorkerPool::start(&engine, workers).unwrap(),
+        sessions: SessionPool::start(&engine, SessionConfig::default()),
         engine,
         workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings {

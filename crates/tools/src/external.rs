@@ -1,6 +1,7 @@
 //! Running an external program on a file: what every tool that does so has in
 //! common. The one place where an ending of a run becomes an error of a tool.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reversecore_exec::{
@@ -8,6 +9,7 @@ use reversecore_exec::{
 };
 use reversecore_jobs::Running;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorCode, ToolError};
 use crate::programs::{Located, Program, missing};
@@ -65,7 +67,7 @@ impl<'a> Call<'a> {
             .engine
             .run(command.hold(self.hold()), self.cancel)
             .await
-            .map_err(|error| engine_error(analysis.program, error))?;
+            .map_err(|error| engine_error(analysis.program, &error))?;
         self.note_run(&finished.usage, &finished.leftovers);
         Ok(finished)
     }
@@ -133,6 +135,28 @@ impl Analysis<'_> {
         }
     }
 
+    /// SHA-256 of the file's content; waits for it.
+    pub(crate) async fn content(
+        &mut self,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<str>, ToolError> {
+        self.target
+            .settle(self.deadline, cancel)
+            .await?
+            .ok_or_else(|| self.error(Outcome::TimedOut(self.timeout), ""))
+    }
+
+    /// What is left of the call's time.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The error that an ending stands for when the program should not have ended.
+    pub(crate) fn error(&self, outcome: Outcome, stderr: &str) -> ToolError {
+        outcome_error(self.program, outcome, stderr, self.timeout, &[])
+            .unwrap_or_else(ToolError::cancelled)
+    }
+
     /// The error that an ending stands for; `None` when the program ran to an
     /// end of its own with one of the exit codes `good`.
     pub(crate) fn judge(&self, finished: &Finished, good: &[i32]) -> Option<ToolError> {
@@ -141,7 +165,7 @@ impl Analysis<'_> {
     }
 
     /// The error of an engine that failed.
-    pub(crate) fn engine_error(&self, error: ExecError) -> ToolError {
+    pub(crate) fn engine_error(&self, error: &ExecError) -> ToolError {
         engine_error(self.program, error)
     }
 }
@@ -202,10 +226,10 @@ const FAILED_HINT: &str =
     clippy::wildcard_enum_match_arm,
     reason = "an enum that may grow; whatever is not the caller's affair is ours"
 )]
-fn engine_error(program: Program, error: ExecError) -> ToolError {
+fn engine_error(program: Program, error: &ExecError) -> ToolError {
     let name = program.name();
-    match &error {
-        ExecError::Spawn(SpawnError::NotFound { .. }) => missing(program).log_detail(&error),
+    match error {
+        ExecError::Spawn(SpawnError::NotFound { .. }) => missing(program).log_detail(error),
         ExecError::Spawn(
             SpawnError::NotExecutable { .. }
             | SpawnError::BadInterpreter { .. }
@@ -218,19 +242,19 @@ fn engine_error(program: Program, error: ExecError) -> ToolError {
                 program.how_to_get()
             ),
         )
-        .log_detail(&error),
+        .log_detail(error),
         ExecError::RequestTooLarge { limit, .. } => ToolError::new(
             ErrorCode::ValidationError,
             format!("the arguments for `{name}` exceed {limit} bytes"),
             "Ask for less in one call.",
         )
-        .log_detail(&error),
+        .log_detail(error),
         _ => ToolError::new(
             ErrorCode::Internal,
             format!("`{name}` could not be run"),
             "Call again; if it persists, the server's log has the reason.",
         )
-        .log_detail(chain(&error)),
+        .log_detail(chain(error)),
     }
 }
 
@@ -293,7 +317,7 @@ mod tests {
         let gone = ExecError::Spawn(SpawnError::NotFound {
             program: "/opt/private/yara".into(),
         });
-        let error = engine_error(Program::Yara, gone);
+        let error = engine_error(Program::Yara, &gone);
         assert_eq!(error.code, ErrorCode::ToolNotFound);
         assert!(!error.message.contains("private") && !error.hint.contains("private"));
     }

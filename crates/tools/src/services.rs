@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, Limits, WorkerPool};
+use reversecore_exec::{Engine, Limits, SessionPool, WorkerPool};
 
 use crate::bounded::TimeoutSeconds;
 use crate::handles::Handles;
@@ -21,6 +21,8 @@ pub struct Services {
     pub engine: Engine,
     /// Runs the embedded engines, in confined processes.
     pub workers: WorkerPool,
+    /// Keeps external programs that are asked again and again.
+    pub sessions: SessionPool,
     /// Opens the files that callers may name.
     pub workspace: Workspace,
     /// Where the external programs are.

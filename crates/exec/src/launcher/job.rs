@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::board::Note;
 use super::cgroup::Group;
+use super::serve::send_report;
 use super::supervisor::{ASK, SWEEP};
 use super::sys::{self, Pid, ProcessUsage};
 use super::watch::{self, Look};
 use crate::outcome::{Leftovers, Limit, Signal};
-use crate::wire::{Bounds, Ended, Exit};
+use crate::wire::{Bounds, Ended, Exit, Report};
 
 /// From here to the first look at a run.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
@@ -25,6 +26,8 @@ const SCRATCH_LOOK: Duration = Duration::from_millis(200);
 const SWEEP_TIME: Duration = Duration::from_millis(250);
 /// Descendants of a dead supervisor killed in one turn; more in the next.
 const MOST_KILLED: usize = 4096;
+/// A change of memory that is worth a message, in bytes.
+const MEMORY_NEWS: u64 = 1 << 20;
 /// Leftovers named in a report.
 const MOST_NAMES: usize = 8;
 
@@ -46,6 +49,8 @@ pub(super) struct Job {
     pub(super) limit: Option<Limit>,
     /// It stands still, by order.
     pub(super) held: bool,
+    /// The memory that its engine knows of; `None`: it does not want to.
+    pub(super) told: Option<u64>,
     /// Set when the main process has been reaped; the run ends when nothing
     /// else is left of it.
     pub(super) exited: Option<Exited>,
@@ -197,7 +202,9 @@ impl Job {
                 self.signal_all(libc::SIGSTOP);
             }
             if self.note.started() {
-                worst = watch::look_at_processes(&self.processes(), &self.bounds);
+                let seen = watch::look_at_processes(&self.processes(), &self.bounds);
+                worst = seen.look;
+                self.tell(seen.memory);
             }
             let wait = if worst == Look::Near { SOON } else { NEXT_LOOK };
             self.timers.look_at = now + wait;
@@ -213,6 +220,17 @@ impl Job {
         if let Look::Past(limit) = worst {
             self.limit = Some(limit);
             self.kill(now);
+        }
+    }
+
+    /// Tells the engine what memory the run has, if it wants to know and that
+    /// is news.
+    fn tell(&mut self, memory: u64) {
+        if let Some(told) = &mut self.told
+            && memory.abs_diff(*told) >= MEMORY_NEWS
+        {
+            *told = memory;
+            send_report(&self.socket, &Report::Resident { bytes: memory });
         }
     }
 

@@ -283,6 +283,7 @@ impl Launcher {
             phase: Phase::Running,
             limit: None,
             held: false,
+            told: request.tell_memory.then_some(0),
             exited: None,
         };
         let data = epoll::EventData::new_u64(place as u64);
@@ -405,7 +406,7 @@ impl Launcher {
     }
 }
 
-fn send_report(socket: impl AsFd, report: &Report) {
+pub(super) fn send_report(socket: impl AsFd, report: &Report) {
     let Ok(packet) = wire::encode(report) else {
         super::note(format_args!("a report is too large to be sent"));
         return;

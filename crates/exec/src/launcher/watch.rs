@@ -60,21 +60,34 @@ pub(super) enum Look {
     Past(Limit),
 }
 
+/// What a look at processes found, and their memory in bytes, as far as it was
+/// counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) look: Look,
+    pub(super) memory: u64,
+}
+
 /// Compares the processes of a job with its limits.
-pub(super) fn look_at_processes(processes: &[Pid], bounds: &Bounds) -> Look {
+pub(super) fn look_at_processes(processes: &[Pid], bounds: &Bounds) -> Seen {
+    let mut memory = 0;
+    let look = compare(processes, bounds, &mut memory);
+    Seen { look, memory }
+}
+
+fn compare(processes: &[Pid], bounds: &Bounds, memory: &mut u64) -> Look {
     if processes.len() > bounds.processes as usize {
         return Look::Past(Limit::Processes);
     }
-    let mut memory = 0;
     for pid in processes {
-        memory += memory_of(*pid, bounds.memory);
+        *memory += memory_of(*pid, bounds.memory);
         if open_files_of(*pid) >= bounds.open_files as usize {
             return Look::Past(Limit::OpenFiles);
         }
     }
-    if memory > bounds.memory {
+    if *memory > bounds.memory {
         Look::Past(Limit::Memory)
-    } else if memory > bounds.memory / 2 {
+    } else if *memory > bounds.memory / 2 {
         Look::Near
     } else {
         Look::Fine

@@ -1,7 +1,6 @@
 //! One job with one worker: sends it, follows it, and says how it ended. Every
 //! byte from a worker is checked against what may come at that moment.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
@@ -19,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Progress;
 use super::frame::{self, Header, Kind, MAX_BODY, MAX_PROGRESS, PACKET};
-use super::life::{End, Life, Worker};
+use super::life::Worker;
 use crate::command::Hold;
 use crate::outcome::{Limit, Outcome, Signal, Usage};
+use crate::resident::End;
 
 /// A worker that has hung up is dead or about to be; its end is near.
 const END_IS_NEAR: Duration = Duration::from_secs(1);
@@ -192,7 +192,7 @@ pub(super) async fn exchange(
     let left = deadline.deadline().saturating_duration_since(given);
     let life = Arc::clone(&worker.life);
     let may_be_held = job.hold.is_some();
-    let following = follow(job.hold.clone(), &life);
+    let following = life.follow(job.hold.clone());
     let happening = tokio::select! {
         biased;
         said = talk(&mut worker, job, left) => Happening::Said(said),
@@ -233,8 +233,9 @@ pub(super) async fn exchange(
     }
     drop(worker);
     let end = life.ended().await;
-    let killed = Ok(Outcome::Signaled(Signal(libc::SIGKILL)));
-    if outcome.is_none() && forgiving && end.outcome == killed && hung_up_after < A_MOMENT {
+    let killed = Outcome::Signaled(Signal(libc::SIGKILL));
+    let was_killed = matches!(end.outcome, Ok(outcome) if outcome == killed);
+    if outcome.is_none() && forgiving && was_killed && hung_up_after < A_MOMENT {
         return None;
     }
     Some(Tried {
@@ -279,7 +280,7 @@ fn outcome_of(end: &End, has_files: bool) -> WorkOutcome {
         | None => WorkOutcome::Crashed(Crash {
             ending,
             message: match &end.outcome {
-                Err(error) => error.clone(),
+                Err(lost) => lost.to_string(),
                 Ok(_) => message,
             },
         }),
@@ -459,24 +460,6 @@ async fn receive(socket: &AsyncFd<OwnedFd>, packet: &mut [u8]) -> Result<usize, 
             }
             Ok(received) if received.length == 0 => return Err(Fault::HungUp),
             Ok(received) => return Ok(received.length),
-        }
-    }
-}
-
-/// Passes on to the worker's process whether it is to stand still. Never ends.
-async fn follow(hold: Option<Hold>, life: &Life) -> Infallible {
-    let Some(mut hold) = hold else {
-        return std::future::pending().await;
-    };
-    loop {
-        let held = *hold.borrow_and_update();
-        life.hold.send_if_modified(|known| {
-            let differs = *known != held;
-            *known = held;
-            differs
-        });
-        if hold.changed().await.is_err() {
-            return std::future::pending().await;
         }
     }
 }

@@ -10,9 +10,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, sockopt,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, Header, Kind, PACKET};
 use super::lockdown::Found;
@@ -21,75 +19,14 @@ use crate::command::{Command, Keep, Limits};
 use crate::connection::{packet_sockets, watch as watch_socket};
 use crate::drive::{Stay, drive};
 use crate::engine::SandboxMode;
-use crate::error::ExecError;
-use crate::outcome::{Finished, Outcome, Usage};
+use crate::outcome::Usage;
 use crate::pump::Reader;
+use crate::resident::{End, Life, Telling, end_of};
 
 /// What is kept of a worker's standard error: the last lines say why it died.
 const LAST_WORDS: usize = 4 << 10;
 /// Descriptors a worker may have open: a job's files, and a few of its own.
 const OPEN_FILES: u32 = 64;
-
-/// How a worker ended.
-#[derive(Debug)]
-pub(super) struct End {
-    /// `Err`: nobody knows, because the engine itself failed.
-    pub(super) outcome: Result<Outcome, String>,
-    pub(super) last_words: String,
-    /// Of the whole worker.
-    pub(super) usage: Usage,
-}
-
-/// What outlives the handle of a worker: the way to kill it, and its end.
-#[derive(Debug)]
-pub(super) struct Life {
-    pub(super) kill: CancellationToken,
-    /// Whether the process is to stand still.
-    pub(super) hold: watch::Sender<bool>,
-    end: watch::Sender<Option<Arc<End>>>,
-}
-
-impl Life {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            kill: CancellationToken::new(),
-            hold: watch::Sender::new(false),
-            end: watch::Sender::new(None),
-        })
-    }
-
-    /// Waits until the process is gone.
-    pub(super) async fn ended(&self) -> Arc<End> {
-        let mut end = self.end.subscribe();
-        let end = end
-            .wait_for(Option::is_some)
-            .await
-            .expect("the sender lives as long as `self`");
-        Arc::clone(end.as_ref().expect("that is what was waited for"))
-    }
-
-    fn set_end(&self, end: End) {
-        self.end.send_if_modified(|known| {
-            let unknown = known.is_none();
-            known.get_or_insert_with(|| Arc::new(end));
-            unknown
-        });
-    }
-}
-
-/// Sees to it that everybody who waits for an end hears of one, even when the
-/// task that would have told is dropped.
-struct Telling(Arc<Life>);
-
-impl Drop for Telling {
-    fn drop(&mut self) {
-        self.0.set_end(End {
-            outcome: Err("the pool was shut down".into()),
-            last_words: String::new(),
-            usage: Usage::default(),
-        });
-    }
-}
 
 /// A worker that is ready. Dropping it kills the process.
 #[derive(Debug)]
@@ -187,22 +124,7 @@ fn explain(end: End) -> String {
     match end.outcome {
         Ok(outcome) if last.is_empty() => outcome.to_string(),
         Ok(outcome) => format!("{outcome}: {last}"),
-        Err(error) => error,
-    }
-}
-
-fn end_of(finished: Result<Finished, ExecError>) -> End {
-    match finished {
-        Ok(finished) => End {
-            outcome: Ok(finished.outcome),
-            last_words: String::from_utf8_lossy(&finished.stderr.tail).into_owned(),
-            usage: finished.usage,
-        },
-        Err(error) => End {
-            outcome: Err(error.to_string()),
-            last_words: String::new(),
-            usage: Usage::default(),
-        },
+        Err(lost) => lost.to_string(),
     }
 }
 

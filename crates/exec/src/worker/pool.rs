@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchange::{Job, Tried, Work, WorkOutcome, exchange};
 use super::frame::{MAX_BODY, MAX_FILES};
-use super::life::{Life, Worker, live};
+use super::life::{Worker, live};
 use crate::engine::Engine;
 use crate::mechanisms::Mechanism;
 use crate::outcome::Usage;
+use crate::resident::Life;
 
 /// Workers that were dead already when a job came to them, in a row, before
 /// the job is given up.

@@ -51,6 +51,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// The processes of the embedded engines.
     pub workers: WorkersConfig,
+    /// Programs that stay.
+    pub sessions: SessionsConfig,
     /// What one external program may use.
     pub limits: LimitsConfig,
     /// How child processes are confined.
@@ -128,6 +130,18 @@ pub struct WorkersConfig {
     pub memory_mib: Bounded<64, 1_048_576>,
     /// A worker is replaced after so many jobs.
     pub max_jobs: Bounded<1, 1_000_000_000>,
+}
+
+/// External programs that stay, to be asked again.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// Sessions at most.
+    pub max: Bounded<1, 256>,
+    /// MiB of memory of all of them together.
+    pub memory_mib: Bounded<64, 1_048_576>,
+    /// Seconds after which one that nobody asks is ended.
+    pub idle_seconds: Bounded<1, 86_400>,
 }
 
 /// What one run of an external program may use, its children included where it

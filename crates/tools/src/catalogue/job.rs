@@ -73,7 +73,13 @@ pub(super) async fn run<T: Tool>(
     cancel: CancellationToken,
 ) -> Done {
     let schedule = &services.schedule;
-    let workload = T::workload(&asked.params);
+    let workload = match &opened {
+        Some((_, target)) => {
+            let content = target.known_hash();
+            T::workload_when_open(&services, &asked.params, content.as_deref(), target.size())
+        }
+        None => T::workload(&asked.params),
+    };
     let Kind { engine, estimate } = workload.kind;
     let size = opened.as_ref().map_or(0, |(_, target)| target.size());
     let spec = schedule.spec(T::NAME, &workload, size, &caller);

@@ -95,6 +95,7 @@ impl Catalogue {
             .map(|tool| tool.descriptor(services.default_timeout))
             .collect();
         services.telemetry.watch(&services.schedule.scheduler);
+        services.telemetry.watch_sessions(&services.sessions);
         services
             .telemetry
             .expect_tools(descriptors.iter().map(|descriptor| descriptor.name));

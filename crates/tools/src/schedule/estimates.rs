@@ -80,4 +80,6 @@ pub(crate) const STRINGS_PROGRAM: Kind = external("strings-program", 3, 10, 4 * 
 pub(crate) const FILE_PROGRAM: Kind = external("file-program", 10, 0, 8 * MIB, 0.0);
 pub(crate) const BINWALK_PROGRAM: Kind = external("binwalk-program", 300, 500, 48 * MIB, 1.0);
 pub(crate) const YARA_PROGRAM: Kind = external("yara-program", 20, 30, 16 * MIB, 0.1);
+/// A command for a session that is there already: no process is started.
+pub(crate) const RADARE2_SESSION: Kind = embedded("radare2-session", 5_000, 1_000, 0.0);
 pub(crate) const RADARE2_PROGRAM: Kind = external("radare2-program", 100, 300, 40 * MIB, 4.0);

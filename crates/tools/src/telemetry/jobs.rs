@@ -1,4 +1,5 @@
-//! The scheduler's counts for Prometheus, read when they are asked for.
+//! The counts of the scheduler and of the sessions for Prometheus, read when they
+//! are asked for.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -8,16 +9,24 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelS
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use reversecore_exec::{Gone, SessionPool, SessionStats};
 use reversecore_jobs::{Histogram, Lane, Pressure, RATIO_BOUNDS, Scheduler, Stats, WAIT_BOUNDS};
 
 /// Reads from the scheduler, once there is one.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     pub(super) scheduler: OnceLock<Scheduler>,
+    pub(super) sessions: OnceLock<SessionPool>,
 }
 
 impl Collector for Jobs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        if let Some(sessions) = self.sessions.get() {
+            let mut family = Family {
+                encoder: &mut encoder,
+            };
+            sessions_of(&mut family, &sessions.stats())?;
+        }
         let Some(scheduler) = self.scheduler.get() else {
             return Ok(());
         };
@@ -99,6 +108,44 @@ impl Collector for Jobs {
             ],
         )
     }
+}
+
+fn sessions_of(family: &mut Family<'_, '_>, stats: &SessionStats) -> Result<(), fmt::Error> {
+    let SessionStats {
+        ready,
+        opening,
+        processes,
+        calls,
+        resident,
+        opened,
+        commands,
+        gone: _,
+    } = *stats;
+    family.gauges(
+        "sessions",
+        "Programs that stay, by what they do",
+        "state",
+        [("ready", whole(ready)), ("opening", whole(opening))],
+    )?;
+    family.gauge("sessions_processes", "Their processes", whole(processes))?;
+    family.gauge(
+        "sessions_calls",
+        "Calls that use one, or wait",
+        whole(calls),
+    )?;
+    family.gauge(
+        "sessions_resident_bytes",
+        "Their resident memory",
+        i64::try_from(resident).unwrap_or(i64::MAX),
+    )?;
+    family.counter("sessions_opened", "Sessions that became ready", opened)?;
+    family.counter("sessions_commands", "Commands that were answered", commands)?;
+    family.counters(
+        "sessions_gone",
+        "Sessions that ended",
+        "reason",
+        Gone::ALL.map(|why| (why.name(), stats.gone(why))),
+    )
 }
 
 struct Family<'a, 'b> {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reversecore_exec::SessionPool;
 use reversecore_jobs::Scheduler;
 use tokio::time::Instant;
 
@@ -79,6 +80,11 @@ impl Telemetry {
             ended: false,
             _gauge: self.inner.families.in_flight(),
         }
+    }
+
+    /// Reports the sessions' counts too.
+    pub(crate) fn watch_sessions(&self, sessions: &SessionPool) {
+        self.inner.families.watch_sessions(sessions);
     }
 
     /// Reports the scheduler's counts too.

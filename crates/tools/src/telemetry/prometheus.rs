@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use reversecore_exec::SessionPool;
 use reversecore_jobs::Scheduler;
 
 use super::jobs::Jobs;
@@ -149,6 +150,10 @@ impl Families {
 
     pub(super) fn in_flight(&self) -> GaugeGuard {
         GaugeGuard::new(&self.in_flight)
+    }
+
+    pub(super) fn watch_sessions(&self, sessions: &SessionPool) {
+        self.jobs.sessions.set(sessions.clone()).ok();
     }
 
     pub(super) fn watch(&self, scheduler: &Scheduler) {

@@ -62,6 +62,17 @@ pub trait Tool: Copy + Send + Sync + 'static {
         }
     }
 
+    /// The same once more when the file is open: what the server has of it
+    /// already may save something. `content` is its SHA-256, where that is known.
+    fn workload_when_open<'p>(
+        _services: &Services,
+        params: &'p Self::Params,
+        _content: Option<&str>,
+        _size: u64,
+    ) -> Workload<'p> {
+        Self::workload(params)
+    }
+
     /// Does the work.
     ///
     /// # Errors

@@ -111,6 +111,15 @@ impl Target {
             .map_err(|error| self.unreadable(&error))
     }
 
+    /// Asks the kernel whether the file's content is still what it was when it
+    /// was opened, as far as that can be told without reading it.
+    pub(crate) fn still_the_same(
+        &self,
+    ) -> Result<impl Fn() -> bool + Send + Sync + use<>, ToolError> {
+        let (file, identity) = (self.mapped()?, self.identity);
+        Ok(move || Identity::of(&file).is_ok_and(|now| now.same_content(&identity)))
+    }
+
     /// SHA-256 of its content, where that is known without reading it.
     pub(crate) fn known_hash(&self) -> Option<Arc<str>> {
         match &self.hash {

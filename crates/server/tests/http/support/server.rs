@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, EngineConfig, Limits, PoolConfig, WorkerPool};
+use reversecore_exec::{
+    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
+};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown, config};
 use reversecore_tools::{
     Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings,
@@ -109,6 +111,7 @@ fn services(workspace: &Path) -> Arc<Services> {
     workers.min = 0;
     Arc::new(Services {
         workers: WorkerPool::start(&engine, workers).unwrap(),
+        sessions: SessionPool::start(&engine, SessionConfig::default()),
         engine,
         workspace: Workspace::open(&settings).unwrap(),
         programs: Programs::new(ProgramSettings {

@@ -13,6 +13,7 @@
 //! error), 2 wrong usage. Standard C behaviour is restored first: `SIGPIPE`
 //! kills, as it does any program that is not written in Rust.
 
+mod converse;
 mod errno;
 mod files;
 mod memory;
@@ -57,6 +58,7 @@ fn run(subcommand: &str, arguments: &Arguments<'_>) -> Result<ExitCode, Failure>
         "flood-both" => output::flood_both(arguments.number(0)?, arguments.number(1)?)?,
         "silent-after" => output::silent_after(arguments.number(0)?)?,
         "drip" => output::drip(arguments.number(0)?, arguments.number(1)?)?,
+        "converse" => return converse::converse(),
         // Time and signals.
         "spin" => processes::spin(),
         "spin-threads" => processes::spin_threads(arguments.number(0)?)?,

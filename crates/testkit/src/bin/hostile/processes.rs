@@ -139,6 +139,11 @@ pub(crate) fn fork_bomb() {
     }
 }
 
+/// A child that hangs with all descriptors of its parent; for `converse`.
+pub(crate) fn fork_quietly() -> Result<(), Refused> {
+    fork_child(|| hang())
+}
+
 /// `fork-many N`: N children that hang; prints their numbers and hangs too.
 /// When a fork fails, exits at once with code 1 and leaves the rest behind.
 pub(crate) fn fork_many(count: usize) -> Result<(), Failure> {

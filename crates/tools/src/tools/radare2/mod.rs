@@ -1,8 +1,10 @@
-//! `run_radare2`: one line of radare2 commands on one file.
+//! `run_radare2`: one line of radare2 commands on one file, answered by a session
+//! that has the file open and analysed.
 
+mod plan;
 pub(crate) mod policy;
+mod session;
 
-use reversecore_exec::{Keep, Limits, Scratch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,8 +16,11 @@ use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::programs::Program;
 use crate::schedule::{Workload, estimates};
+use crate::services::Services;
 use crate::text::{diagnostics, escaped_lines, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
+use plan::{AnalysisChoice, plan};
+use policy::effects::Depth;
 use policy::{PolicyMode, Refusal};
 
 /// The tool.
@@ -29,6 +34,9 @@ pub(super) struct Params {
     file_path: String,
     /// One or more commands, separated by `;`.
     r2_command: String,
+    /// Functions and references are known after an analysis. `none`, `basic` (`aa`), `full` (`aaa`), or `auto` for what the commands need.
+    #[serde(default)]
+    analysis: AnalysisChoice,
     /// Bytes of output.
     #[serde(default = "default_output_bytes")]
     max_output_size: OutputBytes,
@@ -44,6 +52,8 @@ pub(super) struct Params {
 pub(super) struct Radare2Report {
     /// The commands that were run.
     command: String,
+    /// What was analysed before: `none`, `basic` (`aa`) or `full` (`aaa`).
+    analysis: Depth,
     /// What they printed; left out when it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
@@ -68,7 +78,7 @@ impl Tool for RunRadare2 {
 
     const NAME: &'static str = "run_radare2";
     const TITLE: &'static str = "Run radare2 commands";
-    const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Each call starts afresh: put `aaa` first where analysis is needed. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
+    const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Functions and references are analysed first where the commands need them (`analysis`), once per file; otherwise each call starts afresh. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(
@@ -76,6 +86,31 @@ impl Tool for RunRadare2 {
             estimates::RADARE2_PROGRAM,
             params.timeout,
         )
+    }
+
+    /// A command for a session that is there starts no process; any other does.
+    fn workload_when_open<'p>(
+        services: &Services,
+        params: &'p Params,
+        content: Option<&str>,
+        size: u64,
+    ) -> Workload<'p> {
+        let planned = Self::workload(params);
+        let policy = services.radare2_policy;
+        let plan = plan(&params.r2_command, params.analysis, size, policy);
+        let warm = content.is_some_and(|content| {
+            !plan.own
+                && services
+                    .sessions
+                    .is_ready(&session::key(content, plan.depth))
+        });
+        if !warm {
+            return planned;
+        }
+        Workload {
+            kind: estimates::RADARE2_SESSION,
+            ..planned
+        }
     }
 
     async fn run(
@@ -90,48 +125,30 @@ impl Tool for RunRadare2 {
                 "Use `disassemble`, `parse_binary` or `run_strings`, or leave `engine` out.",
             ));
         }
-        checked(&params.r2_command, call.services.radare2_policy)?;
+        let policy = call.services.radare2_policy;
+        checked(&params.r2_command, policy)?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let mut analysis = call
             .analysis(Program::Radare2, &params.file_path, timeout)
             .await?;
-        let (command, path) = analysis.command()?;
+        let size = analysis.target.size();
+        let plan = plan(&params.r2_command, params.analysis, size, policy);
+        let content = analysis.content(call.cancel).await?;
         let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
-        let command = command
-            .args(["-N", "-q", "-2"])
-            .args(["-e", "scr.color=0"])
-            .args(["-e", "scr.interactive=false"])
-            .args(["-e", "scr.utf8=false"])
-            .args(["-e", "cfg.fortunes=false"])
-            .arg("-c")
-            .arg(params.r2_command.as_str())
-            .arg(path)
-            .scratch(Scratch::Private)
-            .limits(Limits {
-                // It needs none but itself, so whatever a command slips
-                // through can't start another program.
-                processes: 1,
-                ..analysis.limits()
-            })
-            .keep_stdout(Keep::head(budget))
-            .keep_stderr(Keep::head(16 << 10));
-        let finished = call.run(&analysis, command).await?;
-        if let Some(error) = analysis.judge(&finished, &[0]) {
-            return Err(error);
-        }
+        let reply = session::ask(call, &analysis, &content, &plan, budget).await?;
         call.settle(&mut analysis).await?;
-        let cut = finished.stdout.truncated();
-        let report = report(params.r2_command, &finished.stdout.text(), cut);
+        let cut = reply.stdout.truncated();
+        let report = report(params.r2_command, plan.depth, &reply.stdout.text(), cut);
         let mut answer = Answer::complete(report);
         if cut {
             answer.coverage = Coverage::Truncated;
             answer.warnings.push(format!(
                 "the commands printed {} bytes, of which the first {budget} are reported; filter with `~word`, or raise `max_output_size`",
-                finished.stdout.total
+                reply.stdout.total
             ));
         }
-        if finished.stdout.total == 0 {
-            let said = diagnostics(&finished.stderr.text());
+        if reply.stdout.total == 0 {
+            let said = diagnostics(&reply.stderr.text());
             answer.warnings.push(if said.is_empty() {
                 "the commands printed nothing".to_owned()
             } else {
@@ -166,7 +183,7 @@ fn checked(command: &str, mode: PolicyMode) -> Result<(), ToolError> {
     })
 }
 
-fn report(command: String, output: &str, cut: bool) -> Radare2Report {
+fn report(command: String, depth: Depth, output: &str, cut: bool) -> Radare2Report {
     let trimmed = output.trim();
     let json = if !cut && trimmed.starts_with(['{', '[']) {
         serde_json::from_str(trimmed).ok()
@@ -175,6 +192,7 @@ fn report(command: String, output: &str, cut: bool) -> Radare2Report {
     };
     Radare2Report {
         command,
+        analysis: depth,
         output: json.is_none().then(|| escaped_lines(output)),
         json,
     }
@@ -186,12 +204,22 @@ mod tests {
 
     #[test]
     fn json_is_recognised_and_text_is_escaped() {
-        let made = report("iIj".into(), "{\"arch\":\"x86\",\"bits\":64}\n", false);
+        let made = report(
+            "iIj".into(),
+            Depth::None,
+            "{\"arch\":\"x86\",\"bits\":64}\n",
+            false,
+        );
         assert_eq!(made.json.unwrap()["bits"], 64);
         assert_eq!(made.output, None);
-        let made = report("x".into(), "[0x0]> \u{1b}[31mred\n\u{7}", false);
+        let made = report(
+            "x".into(),
+            Depth::None,
+            "[0x0]> \u{1b}[31mred\n\u{7}",
+            false,
+        );
         assert_eq!(made.output.as_deref(), Some("[0x0]> red\n\\x07"));
-        assert!(report("iIj".into(), "{}", true).json.is_none());
+        assert!(report("iIj".into(), Depth::None, "{}", true).json.is_none());
     }
 
     #[test]

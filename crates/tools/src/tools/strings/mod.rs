@@ -231,7 +231,7 @@ async fn read(
         .engine
         .run_reading(command.hold(call.hold()), call.cancel, &mut on_stdout)
         .await
-        .map_err(|error| analysis.engine_error(error))?;
+        .map_err(|error| analysis.engine_error(&error))?;
     lines.finish(|line| found.take(encoding, line));
     call.note_run(&finished.usage, &finished.leftovers);
     if let Outcome::TimedOut(_) = finished.outcome {

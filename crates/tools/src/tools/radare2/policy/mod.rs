@@ -8,6 +8,7 @@
 //! and it is a second wall: radare2's own sandbox stays on behind it.
 
 mod config;
+pub(super) mod effects;
 mod families;
 mod grammar;
 mod reasons;
@@ -35,8 +36,9 @@ pub(super) struct Refusal {
     pub(super) hint: String,
 }
 
-/// The longest command line accepted, in bytes.
-const MAX_COMMAND_BYTES: usize = 4096;
+/// The longest command line accepted, in bytes: radare2 drops a line of input
+/// that does not fit into its buffer of 4096.
+const MAX_COMMAND_BYTES: usize = 4000;
 
 const MAX_PART_CHARS: usize = 60;
 
