@@ -110,7 +110,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         ),
         (
             "run_radare2",
-            json!({"file_path": null, "r2_command": null, "max_output_size": 10_000_000,
+            json!({"file_path": null, "r2_command": null, "analysis": null, "max_output_size": 10_000_000,
                    "timeout": 300, "engine": "auto"}),
         ),
         (
