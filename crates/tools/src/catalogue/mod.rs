@@ -79,7 +79,7 @@ pub struct Annotations {
 pub struct Reply {
     /// Whether the call failed.
     pub is_error: bool,
-    /// The [`Envelope`] as JSON text, written straight from the report: a tree
+    /// The [`Envelope`](crate::envelope::Envelope) as JSON text, written straight from the report: a tree
     /// of `serde_json::Value` in between costs more than most analyses.
     pub json: String,
     /// The same for a reader: compact, no JSON.
