@@ -38,6 +38,19 @@ pub(crate) fn read_keeping<P: DeserializeOwned>(
     Ok((read(arguments)?, json))
 }
 
+/// A number as people write it: hexadecimal with 0x, or decimal.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    let digits = text.trim();
+    let hexadecimal = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => digits.parse(),
+    }
+    .ok()
+}
+
 /// The error for an argument that was read and is still wrong.
 pub(crate) fn invalid(
     parameter: &str,

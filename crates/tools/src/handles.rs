@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Reply;
 use crate::error::{ErrorCode, ToolError};
-use crate::results::hex;
 use crate::schedule::Caller;
+use crate::text::hex;
 
 /// Handles at one time, those that are done included.
 const MOST: usize = 1000;

@@ -9,6 +9,15 @@ const QUOTED_CHARS: usize = 200;
 /// How much of a program's diagnostics is passed on.
 const DIAGNOSTICS_CHARS: usize = 2000;
 
+/// Bytes in lowercase hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
+}
+
 /// A caller's text as it stands in a message: escaped, and cut.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::new();

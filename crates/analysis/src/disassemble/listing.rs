@@ -5,15 +5,16 @@ use super::architecture::{Architecture, Family};
 use super::decoder::{Decoder, Flow, Text};
 use super::start::{Begin, StartError};
 use super::symbols::{Mapping, Mappings, Names};
-use super::{Disassembly, Instruction, MOST_INSTRUCTIONS, Request, Stopped, place, x86};
+use super::{Disassembly, Instruction, MOST_INSTRUCTIONS, Request, Stopped, x86};
 use crate::Warnings;
-use crate::binary::{Image, Location};
+use crate::binary::Location;
 use crate::hex::hexadecimal;
 
 /// Lists instructions.
 pub(super) fn list(
     data: &[u8],
-    binary: Option<&Image>,
+    names: &Names<'_>,
+    mappings: &Mappings,
     request: &Request,
     begin: &Begin,
     warnings: Warnings,
@@ -24,16 +25,8 @@ pub(super) fn list(
         .map(|bytes| begin.offset.saturating_add(bytes));
     let end = bytes_end.map_or(image_end, |end| end.min(image_end));
     let count = request.count.clamp(1, MOST_INSTRUCTIONS) as usize;
-    // Sections of object files overlap, so that names would be wrong.
-    let known = binary.filter(|image| !place::is_object(image));
-    let names = known.map(Names::of).unwrap_or_default();
-    let mappings = known
-        .filter(|_| matches!(begin.architecture.family, Family::Arm | Family::Aarch64))
-        .map(Mappings::of)
-        .unwrap_or_default();
-
     let mut writer = Writer {
-        names: &names,
+        names,
         printer: x86::Printer::new(),
         instructions: Vec::with_capacity(count.min(1024)),
         count,
@@ -42,10 +35,10 @@ pub(super) fn list(
         offset: begin.offset,
         warnings,
     };
-    let first = run(&mappings, begin.architecture, writer.address).1;
+    let first = run(mappings, begin.architecture, writer.address).1;
     // Every run has at least one item, so that the count bounds this loop.
     while writer.offset < end && writer.room() {
-        let (mapping, architecture, change) = run(&mappings, begin.architecture, writer.address);
+        let (mapping, architecture, change) = run(mappings, begin.architecture, writer.address);
         let run_end = change
             .and_then(|change| change.checked_sub(writer.address))
             .and_then(|length| writer.offset.checked_add(length))

@@ -23,6 +23,8 @@ mod x86_facts;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 pub use architecture::{Architecture, Family};
@@ -30,6 +32,8 @@ pub use decoder::{Decode, Decoded, Decoder, Flow, Unsupported};
 pub use operation::{Access, Address, Fact, Operation, Register};
 pub use start::StartError;
 pub use walk::Walker;
+
+use symbols::{Mappings, Names};
 
 use crate::Warnings;
 use crate::binary::{Endian, Image, Location};
@@ -128,14 +132,56 @@ pub struct Instruction {
     pub symbol: Option<String>,
 }
 
-/// Disassembles. Whatever is wrong with the file ends up in the warnings; only
-/// a start that cannot be found is an error.
+/// Makes listings of one file. What is known of its addresses is put in order
+/// once, however many listings are made.
+#[derive(Debug)]
+pub struct Disassembler<'a> {
+    data: &'a [u8],
+    binary: Option<&'a Image>,
+    names: Names<'a>,
+    /// Needed for ARM only.
+    mappings: OnceCell<Mappings>,
+}
+
+impl<'a> Disassembler<'a> {
+    /// For the file `data`, with its headers where it has any.
+    pub fn new(data: &'a [u8], binary: Option<&'a Image>) -> Self {
+        Self {
+            data,
+            binary,
+            names: known(binary).map(Names::of).unwrap_or_default(),
+            mappings: OnceCell::new(),
+        }
+    }
+
+    /// Makes a listing. Whatever is wrong with the file ends up in the warnings;
+    /// only a start that cannot be found is an error.
+    pub fn list(&self, request: &Request) -> Result<Disassembly, StartError> {
+        let mut warnings = Warnings::default();
+        let begin = start::resolve(self.data, self.binary, request, &mut warnings)?;
+        let none = Mappings::default();
+        let is_arm = matches!(begin.architecture.family, Family::Arm | Family::Aarch64);
+        let mappings = if is_arm {
+            self.mappings
+                .get_or_init(|| known(self.binary).map(Mappings::of).unwrap_or_default())
+        } else {
+            &none
+        };
+        let names = &self.names;
+        listing::list(self.data, names, mappings, request, &begin, warnings)
+    }
+}
+
+/// Sections of object files overlap, so that names would be wrong.
+fn known(binary: Option<&Image>) -> Option<&Image> {
+    binary.filter(|image| !place::is_object(image))
+}
+
+/// Makes one listing; see [`Disassembler`].
 pub fn disassemble(
     data: &[u8],
     binary: Option<&Image>,
     request: &Request,
 ) -> Result<Disassembly, StartError> {
-    let mut warnings = Warnings::default();
-    let begin = start::resolve(data, binary, request, &mut warnings)?;
-    listing::list(data, binary, request, &begin, warnings)
+    Disassembler::new(data, binary).list(request)
 }

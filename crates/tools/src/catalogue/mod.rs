@@ -150,26 +150,14 @@ impl Catalogue {
         // The request's own token fires when the request is over.
         let (begun, own) = (Instant::now(), CancellationToken::new());
         let mut work = self.begin(tool, arguments, caller, &own);
-        tokio::select! {
-            biased;
-            reply = &mut work => return Some(reply),
-            () = cancel.cancelled() => {
-                own.cancel();
-                return Some(work.await);
-            }
-            () = tokio::time::sleep(inline) => {}
+        let patience = tokio::time::sleep(inline);
+        if let Some(reply) = done_within(&mut work, patience, cancel, &own).await {
+            return Some(reply);
         }
         match handles.keep(tool.name(), caller.clone(), begun, own.clone(), work) {
             Ok(id) => Some(running::handed_out(&self.inner.services, &id, caller)),
             // Too many: this one is waited for.
-            Err(mut work) => tokio::select! {
-                biased;
-                reply = &mut work => Some(reply),
-                () = cancel.cancelled() => {
-                    own.cancel();
-                    Some(work.await)
-                }
-            },
+            Err(mut work) => done_within(&mut work, std::future::pending(), cancel, &own).await,
         }
     }
 
@@ -187,6 +175,25 @@ impl Catalogue {
     ) -> Work {
         let services = Arc::clone(&self.inner.services);
         tool.call(services, arguments, caller.clone(), cancel.clone())
+    }
+}
+
+/// The reply of a call, or `None` when `patience` ends first. When `cancel` fires,
+/// so does the call's own token; it has the last word then, however long it takes.
+async fn done_within(
+    work: &mut Work,
+    patience: impl Future<Output = ()>,
+    cancel: &CancellationToken,
+    own: &CancellationToken,
+) -> Option<Reply> {
+    tokio::select! {
+        biased;
+        reply = &mut *work => Some(reply),
+        () = cancel.cancelled() => {
+            own.cancel();
+            Some(work.await)
+        }
+        () = patience => None,
     }
 }
 

@@ -14,9 +14,10 @@ use moka::sync::Cache as Memory;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::ResultSettings;
 use super::blobs::{BlobLimits, Blobs};
-use super::{ResultSettings, hex};
 use crate::catalogue::Success;
+use crate::text::hex;
 
 /// A result that took less is not worth a file.
 const WORTH_A_FILE: Duration = Duration::from_millis(50);

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{ErrorCode, ToolError};
+use crate::text::hex;
 use blobs::{BlobLimits, Blobs};
 use cache::Cache;
 
@@ -190,12 +191,4 @@ impl Results {
             }
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::strings::{LONGEST_PATTERN, PATTERN_MEMORY};
+use super::strings::compiled;
 use crate::arguments::invalid;
 use crate::bounded::Bounded;
 use crate::error::{ErrorCode, ToolError};
@@ -176,7 +176,7 @@ fn lines(file: &File, reading: &Reading) -> io::Result<Answer<ArtifactReport>> {
         let hit = reading
             .pattern
             .as_ref()
-            .is_none_or(|pattern| pattern.is_match(bytes));
+            .is_none_or(|pattern| pattern.is_match(&String::from_utf8_lossy(bytes)));
         matches += u64::from(hit);
         if number < reading.from || next.is_some() || reading.count {
             continue;
@@ -261,23 +261,6 @@ fn shown(line: &[u8]) -> String {
         text.push_str(&format!("… ({} bytes)", line.len()));
     }
     text
-}
-
-fn compiled(pattern: &str) -> Result<Regex, ToolError> {
-    const HINT: &str = "Use the syntax of Rust's regex crate (no look-around, no back-references).";
-    if pattern.len() > LONGEST_PATTERN {
-        return Err(invalid("pattern", "is longer than 4096 bytes", HINT));
-    }
-    RegexBuilder::new(pattern)
-        .size_limit(PATTERN_MEMORY)
-        .dfa_size_limit(PATTERN_MEMORY)
-        .nest_limit(64)
-        .build()
-        .map_err(|error| {
-            let said = error.to_string();
-            let reason = said.lines().last().unwrap_or_default();
-            invalid("pattern", crate::text::quoted(reason), HINT)
-        })
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ToolError {

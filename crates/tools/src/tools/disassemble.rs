@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::code::listing::Listing;
-use crate::arguments::invalid;
+use crate::arguments::{invalid, number};
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::present::Tree;
 use crate::embedded::worker::{File, Request, Resident};
@@ -229,8 +229,8 @@ fn place(params: &Params) -> Result<At, ToolError> {
     let given = (&params.address, &params.offset, &params.symbol);
     match given {
         (None, None, None) => Ok(At::Entry),
-        (Some(address), None, None) => Ok(At::Address(number("address", address)?)),
-        (None, Some(offset), None) => Ok(At::Offset(number("offset", offset)?)),
+        (Some(address), None, None) => Ok(At::Address(number_of("address", address)?)),
+        (None, Some(offset), None) => Ok(At::Offset(number_of("offset", offset)?)),
         (None, None, Some(name)) => Ok(At::Symbol(name.clone())),
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
             Err(invalid("address", "is given together with another", HINT))
@@ -239,16 +239,9 @@ fn place(params: &Params) -> Result<At, ToolError> {
     }
 }
 
-pub(in crate::tools) fn number(parameter: &str, text: &str) -> Result<u64, ToolError> {
-    let digits = text.trim();
-    let hexadecimal = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"));
-    match hexadecimal {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => digits.parse(),
-    }
-    .map_err(|_| {
+/// The number that a parameter holds.
+pub(in crate::tools) fn number_of(parameter: &str, text: &str) -> Result<u64, ToolError> {
+    number(text).ok_or_else(|| {
         invalid(
             parameter,
             format!("`{}` is no number", quoted(text)),
@@ -299,10 +292,10 @@ mod tests {
 
     #[test]
     fn numbers_are_hexadecimal_or_decimal() {
-        assert_eq!(number("address", "0x401000").unwrap(), 0x40_1000);
-        assert_eq!(number("offset", "64").unwrap(), 64);
+        assert_eq!(number_of("address", "0x401000").unwrap(), 0x40_1000);
+        assert_eq!(number_of("offset", "64").unwrap(), 64);
         for bad in ["", "0x", "main", "-1", "0x1ffffffffffffffff"] {
-            let error = number("address", bad).unwrap_err();
+            let error = number_of("address", bad).unwrap_err();
             assert!(error.message.contains("`address`"), "{error}");
         }
     }

@@ -11,6 +11,8 @@ use rustix::fs::fstat;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use crate::text::hex;
+
 /// Hashes that are remembered.
 const REMEMBERED: u64 = 10_000;
 /// How old a change must be before the times of a file can be trusted to show
@@ -132,11 +134,5 @@ fn hash(file: &File, stop: &CancellationToken) -> io::Result<Option<Arc<str>>> {
             Err(error) => return Err(error),
         }
     }
-    let hex: String = hasher
-        .finalize()
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect();
-    Ok(Some(hex.into()))
+    Ok(Some(hex(&hasher.finalize()).into()))
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::models::Model;
 use super::question::{Question, Reply};
-use super::{answer, ask, page, radare2};
+use super::{answer, ask, goes_on, hundred, none, page, radare2};
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::Trouble;
 use crate::embedded::engine::Engine;
@@ -262,11 +262,7 @@ impl Tool for ListFunctions {
         let mut answer = answer(tree, &known, warnings);
         answer.total = Some(total);
         if more {
-            answer.truncate();
-            let next = params.skip.get() + shown;
-            answer
-                .warnings
-                .push(format!("further functions are listed with skip={next}"));
+            goes_on(&mut answer, "functions", params.skip.get() + shown);
         }
         Ok(answer)
     }
@@ -324,12 +320,4 @@ fn text(report: &Value) -> String {
         ));
     }
     text
-}
-
-fn hundred() -> Bounded<1, 100_000> {
-    Bounded::new(100)
-}
-
-fn none() -> Bounded<0, 100_000_000> {
-    Bounded::new(0)
 }

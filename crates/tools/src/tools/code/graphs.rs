@@ -2,6 +2,7 @@
 //! or in the languages of Mermaid and Graphviz.
 
 use reversecore_analysis::Warnings;
+use reversecore_analysis::disassemble::Disassembler;
 use reversecore_code::{CallGraph, CallGraphOptions, Direction, FlowGraph, Language};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -165,9 +166,10 @@ impl Flow {
         let graph = program.flow_graph(function, self.limit);
         let mut text = Vec::new();
         if self.instructions {
+            let code = Disassembler::new(bytes, Some(&model.image));
             let mut left = MOST_INSTRUCTIONS;
             for block in &graph.blocks {
-                let listed = instructions_of(model, bytes, block.address, block.size, warnings);
+                let listed = instructions_of(&code, function, block.address, block.size, warnings);
                 let lines: Vec<String> = listed
                     .iter()
                     .take(left)

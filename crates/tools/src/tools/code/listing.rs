@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reversecore_analysis::Warnings;
 use reversecore_analysis::disassemble::{
-    Disassembly, Instruction, MOST_INSTRUCTIONS, Request, Start, Stopped, disassemble,
+    Disassembler, Disassembly, Instruction, MOST_INSTRUCTIONS, Request, Start, Stopped,
 };
+use reversecore_code::Function;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,18 +60,17 @@ impl Listing {
         let function = program
             .find(&self.function)
             .map_err(|error| no_such("function", &error))?;
-        let request = |address, count, bytes| Request {
-            at: Start::Address(address),
-            count,
-            bytes,
+        let first = Request {
+            at: Start::Address(function.address),
+            count: 1,
+            bytes: None,
             architecture: None,
         };
-        let first = request(function.address, 1, None);
-        let mut listing =
-            disassemble(bytes, Some(&model.image), &first).map_err(|error| Trouble::Parameter {
-                name: "function".to_owned(),
-                reason: error.to_string(),
-            })?;
+        let code = Disassembler::new(bytes, Some(&model.image));
+        let mut listing = code.list(&first).map_err(|error| Trouble::Parameter {
+            name: "function".to_owned(),
+            reason: error.to_string(),
+        })?;
         listing.instructions.clear();
         listing.symbol = Some(program.name(function).into_owned());
         listing.next = None;
@@ -81,7 +81,7 @@ impl Listing {
                 listing.stopped = Stopped::Count;
                 break;
             }
-            let of_block = instructions_of(model, bytes, block.start, block.size, warnings);
+            let of_block = instructions_of(&code, function, block.start, block.size, warnings);
             listing.instructions.extend(of_block);
         }
         if listing.instructions.len() > most {
@@ -92,25 +92,21 @@ impl Listing {
     }
 }
 
-/// The instructions of a block.
+/// The instructions of a block of a function.
 pub(super) fn instructions_of(
-    model: &Model,
-    bytes: &[u8],
+    code: &Disassembler<'_>,
+    function: &Function,
     address: u64,
     size: u32,
     warnings: &mut Warnings,
 ) -> Vec<Instruction> {
-    let thumb = model
-        .program
-        .function_with(address)
-        .is_some_and(|function| function.thumb);
     let request = Request {
-        at: Start::Address(address | u64::from(thumb)),
+        at: Start::Address(address | u64::from(function.thumb)),
         count: MOST_INSTRUCTIONS,
         bytes: Some(u64::from(size)),
         architecture: None,
     };
-    match disassemble(bytes, Some(&model.image), &request) {
+    match code.list(&request) {
         Ok(listing) => listing.instructions,
         Err(error) => {
             warnings.add(format!("block {address:#x}: {error}"));

@@ -27,6 +27,7 @@ use std::time::Duration;
 use reversecore_analysis::Warnings;
 use reversecore_code::Coverage as Known;
 
+use crate::bounded::Bounded;
 use crate::embedded::present::Tree;
 use crate::envelope::Coverage;
 use crate::error::ToolError;
@@ -98,4 +99,22 @@ fn page<T>(items: &mut Vec<T>, skip: usize, limit: usize) -> (u64, bool) {
     let more = items.len() > limit;
     items.truncate(limit);
     (total as u64, more)
+}
+
+/// Says that a list goes on behind what is shown of it.
+fn goes_on(answer: &mut Answer<Tree>, what: &str, next: u64) {
+    answer.truncate();
+    answer
+        .warnings
+        .push(format!("further {what} are listed with skip={next}"));
+}
+
+/// What lists show when nothing is said.
+fn hundred() -> Bounded<1, 100_000> {
+    Bounded::new(100)
+}
+
+/// And what they skip.
+fn none() -> Bounded<0, 100_000_000> {
+    Bounded::new(0)
 }

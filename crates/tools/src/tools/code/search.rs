@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::models::Model;
 use super::question::{Question, Reply, no_such};
-use super::{answer, ask};
+use super::{answer, ask, hundred};
 use crate::arguments::invalid;
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::Trouble;
@@ -16,7 +16,7 @@ use crate::embedded::worker::{File, Stage};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
 use crate::tool::{Answer, Call, Tool};
-use crate::tools::disassemble::number;
+use crate::tools::disassemble::number_of;
 
 /// The tool.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ impl Tool for SearchCode {
         let what = match (params.bytes, params.instructions, params.constant) {
             (Some(bytes), None, None) => What::Bytes(bytes),
             (None, Some(instructions), None) => What::Instructions(instructions),
-            (None, None, Some(constant)) => What::Constant(number("constant", &constant)?),
+            (None, None, Some(constant)) => What::Constant(number_of("constant", &constant)?),
             _ => {
                 return Err(invalid(
                     "bytes",
@@ -178,8 +178,4 @@ fn text(report: &Value) -> String {
         text.push_str("nothing found\n");
     }
     text
-}
-
-fn hundred() -> Bounded<1, 100_000> {
-    Bounded::new(100)
 }

@@ -1,8 +1,9 @@
 //! `find_xrefs`: what refers to a place in a program, or what a place refers to.
 
 use reversecore_analysis::Warnings;
-use reversecore_analysis::disassemble::{Request, Start, disassemble};
+use reversecore_analysis::disassemble::{Disassembler, Request, Start};
 use reversecore_code::{Coverage, Program, Reference, ReferenceKind, Target};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -11,8 +12,8 @@ use serde_json::Value;
 
 use super::models::Model;
 use super::question::{Question, Reply, no_such};
-use super::{answer, ask, radare2};
-use crate::arguments::invalid;
+use super::{answer, ask, goes_on, hundred, none, page, radare2};
+use crate::arguments::{invalid, number};
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::Trouble;
 use crate::embedded::engine::Engine;
@@ -100,16 +101,14 @@ impl Search {
             End::To(text) => {
                 targets = program.resolve(bytes, text);
                 if targets.is_empty() {
-                    let known = program.find(text);
-                    return Err(known.err().map_or_else(
-                        || nothing(text),
-                        |error| Trouble::Parameter {
-                            name: "to".to_owned(),
-                            reason: format!(
-                                "is no address, function, import or string of the program; {error}"
-                            ),
-                        },
-                    ));
+                    let similar = program.find(text).err();
+                    let similar = similar.map_or_else(String::new, |error| format!("; {error}"));
+                    return Err(Trouble::Parameter {
+                        name: "to".to_owned(),
+                        reason: format!(
+                            "is no address, function, import or string of the program{similar}"
+                        ),
+                    });
                 }
                 let to = targets
                     .iter()
@@ -129,20 +128,24 @@ impl Search {
         };
         found.sort_unstable();
         found.dedup();
-        let total = found.len() as u64;
-        let references: Vec<Row> = found
+        let (total, more) = page(&mut found, self.skip, self.limit);
+        let code = Disassembler::new(bytes, Some(&model.image));
+        let slots: HashMap<u64, &str> = program
+            .imports()
+            .iter()
+            .rev()
+            .filter_map(|import| Some((import.slot?, &*import.name)))
+            .collect();
+        let references = found
             .into_iter()
-            .skip(self.skip)
-            .take(self.limit)
-            .map(|reference| row(model, bytes, reference))
+            .map(|reference| row(program, &code, &slots, reference))
             .collect();
         targets.truncate(MOST_TARGETS);
-        let seen = self.skip.saturating_add(references.len()) as u64;
         Ok(Listed {
             targets,
-            more: seen < total,
             references,
             total,
+            more,
         })
     }
 }
@@ -162,11 +165,11 @@ impl Search {
                 "Leave out `engine`, or ask `to`.",
             ));
         };
-        let found = radare2::references(call, file_path, timeout, &to).await?;
-        let total = found.len() as u64;
-        let target = crate::tools::disassemble::number("to", &to).unwrap_or_default();
-        let rows = found.into_iter().skip(self.skip).take(self.limit);
-        let references: Vec<Row> = rows
+        let mut found = radare2::references(call, file_path, timeout, &to).await?;
+        let (total, more) = page(&mut found, self.skip, self.limit);
+        let target = number(&to).unwrap_or_default();
+        let rows = found.into_iter();
+        let references = rows
             .map(|reference| Row {
                 from: reference.from,
                 kind: reference.kind(),
@@ -179,59 +182,48 @@ impl Search {
                 instruction: reference.opcode,
             })
             .collect();
-        let seen = self.skip.saturating_add(references.len()) as u64;
         Ok(Listed {
             targets: Vec::new(),
-            more: seen < total,
             references,
             total,
+            more,
         })
     }
 }
 
-fn nothing(text: &str) -> Trouble {
-    Trouble::Parameter {
-        name: "to".to_owned(),
-        reason: format!("`{text}` stands for nothing in the program"),
-    }
-}
-
-fn row(model: &Model, bytes: &[u8], reference: Reference) -> Row {
-    let program = &model.program;
+/// `slots`: the names of imports by the slots that get their addresses.
+fn row(
+    program: &Program,
+    code: &Disassembler<'_>,
+    slots: &HashMap<u64, &str>,
+    reference: Reference,
+) -> Row {
     let Reference { from, to, kind } = reference;
     let function = program.function_with(from);
     let instruction = (kind != ReferenceKind::Pointer)
-        .then(|| instruction(model, bytes, from))
+        .then(|| instruction(code, from))
         .flatten();
     Row {
         from,
         function: function.map(|function| program.name(function).into_owned()),
         to,
-        target: named(program, to),
+        target: match program.function_at(to) {
+            Some(function) => Some(program.name(function).into_owned()),
+            None => slots.get(&to).map(|name| (*name).to_owned()),
+        },
         kind,
         instruction,
     }
 }
 
-fn named(program: &Program, address: u64) -> Option<String> {
-    if let Some(function) = program.function_at(address) {
-        return Some(program.name(function).into_owned());
-    }
-    let imports = program.imports().iter();
-    imports
-        .filter(|import| import.slot == Some(address))
-        .map(|import| import.name.to_string())
-        .next()
-}
-
-fn instruction(model: &Model, bytes: &[u8], address: u64) -> Option<String> {
+fn instruction(code: &Disassembler<'_>, address: u64) -> Option<String> {
     let request = Request {
         at: Start::Address(address),
         count: 1,
         bytes: None,
         architecture: None,
     };
-    let listing = disassemble(bytes, Some(&model.image), &request).ok()?;
+    let listing = code.list(&request).ok()?;
     let first = listing.instructions.first()?;
     Some(
         format!("{} {}", first.mnemonic, first.operands)
@@ -291,11 +283,7 @@ impl Tool for FindXrefs {
         let mut answer = answer(tree, &known, warnings);
         answer.total = Some(total);
         if more {
-            answer.truncate();
-            let next = params.skip.get() + shown;
-            answer
-                .warnings
-                .push(format!("further references are listed with skip={next}"));
+            goes_on(&mut answer, "references", params.skip.get() + shown);
         }
         Ok(answer)
     }
@@ -325,12 +313,4 @@ fn text(report: &Value) -> String {
         ));
     }
     text
-}
-
-fn hundred() -> Bounded<1, 100_000> {
-    Bounded::new(100)
-}
-
-fn none() -> Bounded<0, 100_000_000> {
-    Bounded::new(0)
 }

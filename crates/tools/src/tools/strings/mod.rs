@@ -14,7 +14,7 @@ use reversecore_exec::{Keep, Limits, Outcome};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::arguments::invalid;
+use crate::arguments::{invalid, number};
 use crate::bounded::{Bounded, OutputBytes, Timeout};
 use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
@@ -33,8 +33,8 @@ const LONGEST: usize = 64 << 10;
 /// A page where the server sets no budget.
 const LARGEST_PAGE: usize = 10_000_000;
 /// Longest pattern, and what it may compile to.
-pub(super) const LONGEST_PATTERN: usize = 4096;
-pub(super) const PATTERN_MEMORY: usize = 1 << 20;
+const LONGEST_PATTERN: usize = 4096;
+const PATTERN_MEMORY: usize = 1 << 20;
 
 /// The tool.
 #[derive(Debug, Clone, Copy)]
@@ -382,12 +382,7 @@ pub(crate) fn compiled(pattern: &str) -> Result<Regex, ToolError> {
 
 /// A cursor: an offset in the file.
 fn position(text: &str) -> Result<u64, ToolError> {
-    let digits = text.trim();
-    match digits.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => digits.parse(),
-    }
-    .map_err(|_| {
+    number(text).ok_or_else(|| {
         invalid(
             "cursor",
             format!("`{}` is no offset", quoted(text)),
