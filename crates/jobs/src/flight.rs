@@ -107,6 +107,14 @@ where
         self.len() == 0
     }
 
+    /// Callers that wait for work another caller began.
+    #[must_use]
+    pub fn passengers(&self) -> usize {
+        let board = self.lock();
+        let flights = board.flights.values();
+        flights.map(|flight| flight.waiters.saturating_sub(1)).sum()
+    }
+
     fn board<F>(
         &self,
         key: K,
@@ -249,11 +257,13 @@ mod tests {
         tokio::task::yield_now().await;
         let others = [join("a"), join("a")];
         tokio::task::yield_now().await;
+        assert_eq!(flights.passengers(), 2);
         go.notify_one();
         assert_eq!(first.await.unwrap(), Landed::Own(0));
         for other in others {
             assert_eq!(other.await.unwrap(), Landed::Shared(0));
         }
+        assert_eq!(flights.passengers(), 0);
         assert!(flights.is_empty());
         let again = join("a");
         go.notify_one();

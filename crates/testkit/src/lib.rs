@@ -4,6 +4,7 @@
 //! ```text
 //! test ── fixture("hostile") ──> path of the program (src/bin/hostile/)
 //!      ── pattern, awkward   ──> what that program writes, known independently
+//!      ── escapes            ──> radare2 commands that leave radare2
 //!      ── processes          ──> who is still alive
 //!      ── samples            ──> files to analyse
 //! ```
@@ -12,6 +13,7 @@
 //! of them can use it in its tests.
 
 pub mod awkward;
+pub mod escapes;
 pub mod pattern;
 pub mod processes;
 pub mod samples;

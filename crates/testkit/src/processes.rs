@@ -33,6 +33,50 @@ pub fn cpu_ticks(pid: u32) -> Option<u64> {
     Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
+/// Between two looks at the CPU time of a process, some of the kernel's ticks.
+const LOOK: Duration = Duration::from_millis(30);
+/// So often the same, and it stands still.
+const STILL: usize = 10;
+/// Looks at a process before it is given up; twelve seconds.
+const LOOKS: usize = 400;
+
+/// Waits until the processes with `mark` have used no CPU time for a while;
+/// whether they did so within twelve seconds. Blocks the thread.
+#[must_use]
+pub fn stand_still(mark: &str) -> bool {
+    let (mut last, mut same) = (ticks_of(mark), 0);
+    (0..LOOKS).any(|_| {
+        pause(LOOK);
+        let now = ticks_of(mark);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        same == STILL
+    })
+}
+
+/// Waits until the processes with `mark` have used some CPU time; whether they
+/// did so within twelve seconds. Blocks the thread.
+#[must_use]
+pub fn go_on(mark: &str) -> bool {
+    let first = ticks_of(mark);
+    (0..LOOKS).any(|_| {
+        pause(LOOK);
+        ticks_of(mark) > first
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the CPU time of another process is no event that could be waited for"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+fn ticks_of(mark: &str) -> u64 {
+    marked(mark).into_iter().filter_map(cpu_ticks).sum()
+}
+
 /// Waits until none of the processes is alive, at most `limit` in total.
 ///
 /// # Errors

@@ -1,55 +1,26 @@
 //! A run can be made to stand still, with all that it has started, and to go on;
 //! and it ends as promptly as another when it stands still.
 
-use std::time::Duration;
-
 use reversecore_exec::{Event, Outcome, Running};
 use reversecore_testkit::processes;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{assert_gone, every_rung, hostile, mark, milliseconds, times};
-
-/// Between two looks at a process, some of the kernel's ticks.
-const LOOK: Duration = Duration::from_millis(30);
-/// So often the same, and it stands still.
-const STILL: usize = 10;
-const LOOKS: usize = 400;
 
 async fn output(running: &mut Running) {
     while !matches!(running.next().await.unwrap().unwrap(), Event::Stdout(_)) {}
 }
 
-fn ticks(mark: &str) -> u64 {
-    let all = processes::marked(mark);
-    all.into_iter().filter_map(processes::cpu_ticks).sum()
-}
-
-/// Waits until the processes have used no CPU time for a while.
-pub(crate) async fn stands_still(mark: &str, case: &str) {
-    let (mut last, mut same) = (ticks(mark), 0);
-    for _ in 0..LOOKS {
-        tokio::time::sleep(LOOK).await;
-        let now = ticks(mark);
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
-        if same == STILL {
-            return;
-        }
-    }
-    panic!("{case}: it goes on");
-}
-
-/// Waits until the processes have used some CPU time.
-pub(crate) async fn goes_on(mark: &str, case: &str) {
-    let first = ticks(mark);
-    for _ in 0..LOOKS {
-        tokio::time::sleep(LOOK).await;
-        if ticks(mark) > first {
-            return;
-        }
-    }
-    panic!("{case}: it stands still");
+/// Waits until what has this mark uses no CPU time, or until it uses some.
+pub(crate) fn assert_still(mark: &str, still: bool, case: &str) {
+    let (held, seen) = if still {
+        ("goes on", block_in_place(|| processes::stand_still(mark)))
+    } else {
+        ("stands still", block_in_place(|| processes::go_on(mark)))
+    };
+    assert!(seen, "{case}: it {held}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,13 +43,13 @@ async fn a_run_stands_still_goes_on_and_ends_on_every_rung() {
             // A process of its own that is busy, found by the same mark.
             let busy = hostile(&["spin", &mark]).hold(Some(hold.subscribe()));
             let spinning = engine.engine.stream(busy, cancel.clone());
-            goes_on(&mark, &case).await;
+            assert_still(&mark, false, &case);
             hold.send_replace(true);
-            stands_still(&mark, &case).await;
+            assert_still(&mark, true, &case);
             hold.send_replace(false);
-            goes_on(&mark, &case).await;
+            assert_still(&mark, false, &case);
             hold.send_replace(true);
-            stands_still(&mark, &case).await;
+            assert_still(&mark, true, &case);
             cancel.cancel();
             for mut each in [running, spinning] {
                 loop {

@@ -153,31 +153,45 @@ async fn one_that_hangs_keeps_no_other_waiting() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_stands_still_while_it_is_told_to() {
     let sessions = TestSessions::new();
     sessions.answer("a", "count").await;
-    let hold = watch::Sender::new(true);
-    let held = Question {
+    let (hold, cancel) = (watch::Sender::new(false), CancellationToken::new());
+    let held = |text| Question {
         hold: Some(hold.subscribe()),
-        ..question("count")
+        ..question(text)
     };
-    let waiting = tokio::spawn({
-        let sessions = sessions.clone();
-        async move { sessions.ask("a", held, &CancellationToken::new()).await }
+    let spinning = tokio::spawn({
+        let (sessions, spin, cancel) = (sessions.clone(), held("spin"), cancel.clone());
+        async move { sessions.ask("a", spin, &cancel).await }
+    });
+    let still = |seen: fn(&str) -> bool| {
+        assert!(tokio::task::block_in_place(|| seen(&sessions.mark)));
+    };
+    still(processes::go_on);
+    hold.send_replace(true);
+    still(processes::stand_still);
+    hold.send_replace(false);
+    still(processes::go_on);
+    cancel.cancel();
+    assert_eq!(
+        spinning.await.unwrap().unwrap().outcome,
+        SessionOutcome::Cancelled
+    );
+    // One that is quicker than the order to stand still leaves a session that
+    // goes on.
+    hold.send_replace(true);
+    let brief = tokio::spawn({
+        let (sessions, count) = (sessions.clone(), held("count"));
+        async move { sessions.ask("a", count, &CancellationToken::new()).await }
     });
     sessions
-        .until("it is asked", |stats| stats.calls == 1)
+        .until("it is asked", |stats| {
+            stats.calls == 1 || brief.is_finished()
+        })
         .await;
-    let all = sessions.processes();
-    for _ in 0..1000 {
-        if waiting.is_finished() || all.iter().all(|pid| processes::state(*pid) != Some('S')) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
     hold.send_replace(false);
-    assert_eq!(waiting.await.unwrap().unwrap().stdout.text(), "2\n");
-    // The next is not held.
-    assert_eq!(sessions.answer("a", "count").await, "3\n");
+    assert_eq!(brief.await.unwrap().unwrap().stdout.text(), "1\n");
+    assert_eq!(sessions.answer("a", "count").await, "2\n");
 }

@@ -1,18 +1,13 @@
 //! A worker can be made to stand still in the middle of a job; the next job finds
 //! it going.
 
-use std::time::Duration;
-
 use reversecore_exec::{Job, WorkOutcome};
 use reversecore_testkit::processes;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{TestPool, job};
-
-const LOOK: Duration = Duration::from_millis(30);
-const STILL: usize = 10;
-const LOOKS: usize = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_stands_still_and_the_next_one_does_not() {
@@ -28,32 +23,11 @@ async fn a_job_stands_still_and_the_next_one_does_not() {
         let (pool, cancel) = (pool.pool.clone(), cancel.clone());
         async move { pool.run(held, &cancel).await.unwrap().outcome }
     });
-    let ticks = || {
-        let all = processes::marked(&pool.mark);
-        all.into_iter()
-            .filter_map(processes::cpu_ticks)
-            .sum::<u64>()
-    };
-    let first = ticks();
-    for look in 0.. {
-        assert!(look < LOOKS, "it does not work");
-        tokio::time::sleep(LOOK).await;
-        if ticks() > first + 2 {
-            break;
-        }
-    }
+    let went = block_in_place(|| processes::go_on(&pool.mark));
+    assert!(went, "it does not work");
     hold.send_replace(true);
-    let (mut last, mut same) = (ticks(), 0);
-    for look in 0.. {
-        assert!(look < LOOKS, "it goes on");
-        tokio::time::sleep(LOOK).await;
-        let now = ticks();
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
-        if same == STILL {
-            break;
-        }
-    }
+    let stands = block_in_place(|| processes::stand_still(&pool.mark));
+    assert!(stands, "it goes on");
     cancel.cancel();
     assert_eq!(working.await.unwrap(), WorkOutcome::Cancelled);
     pool.assert_works("after").await;

@@ -73,6 +73,8 @@ fn equal_calls_share_a_run_and_one_may_leave() {
     );
     let running = jobs(&mut session, "running", 1);
     assert_eq!(running[0]["tool"], "run_yara");
+    let shared = (0..5000).any(|_| session.call("list_jobs", &json!({}))["data"]["sharing"] == 1);
+    assert!(shared);
     session.give_up(first);
     let envelope = session.answer(second);
     assert_eq!(envelope["metadata"]["total"], 1, "{envelope}");

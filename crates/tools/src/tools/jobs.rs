@@ -57,6 +57,8 @@ pub(super) struct ListReport {
     running: usize,
     slots: usize,
     waiting: Waiting,
+    /// Calls of all clients that wait for the run of an equal call.
+    sharing: usize,
 }
 
 /// Waiting jobs of all clients, by lane.
@@ -87,8 +89,8 @@ impl Report for ListReport {
             batch,
         } = self.waiting;
         let mut text = format!(
-            "{} of {} slots in use; waiting: {interactive} interactive, {normal} normal, {batch} batch\n",
-            self.running, self.slots
+            "{} of {} slots in use; waiting: {interactive} interactive, {normal} normal, {batch} batch; sharing a run: {}\n",
+            self.running, self.slots, self.sharing
         );
         for job in &self.jobs {
             text.push_str(&described(job));
@@ -227,6 +229,7 @@ impl Tool for ListJobs {
                 normal,
                 batch,
             },
+            sharing: call.services.schedule.flights.passengers(),
         });
         answer.total = total;
         Ok(answer)

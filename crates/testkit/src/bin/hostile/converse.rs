@@ -46,6 +46,7 @@ pub(crate) fn converse() -> Result<ExitCode, Failure> {
             "shrug-off-term" => signals::ignore(libc::SIGTERM),
             "fork" => processes::fork_quietly()?,
             "hang" => hang(),
+            "spin" => processes::spin(),
             "crash" => {
                 Stream::Out.file().write_all(b"half an ans")?;
                 signals::segv();
