@@ -5,7 +5,8 @@
 //! its standard error and never read it: the pipe fills up, and a server that
 //! wrote to it directly would stop there. Here lines are dropped instead.
 
-use std::io;
+use std::io::{self, Write};
+use std::time::Duration;
 
 use reversecore_server::config::{LogConfig, LogFormat, LogLevel};
 use tracing::Level;
@@ -17,6 +18,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that wait to be written; further ones are dropped.
 const WAITING_LINES: usize = 4096;
+/// How long lines are gathered after some were written. A thread that waits for
+/// the next line would be woken for each, which costs a busy server more than the
+/// writing.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Bytes that are written at one time; longer lines are written alone.
+const GATHERED: usize = 64 << 10;
 
 /// Starts logging for the rest of the process's life. Dropping what is returned
 /// writes the lines that still wait, within a second.
@@ -26,7 +33,10 @@ pub(crate) fn start(config: LogConfig) -> WorkerGuard {
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)
         .thread_name("log")
-        .finish(io::stderr());
+        .finish(Gathering(io::BufWriter::with_capacity(
+            GATHERED,
+            io::stderr(),
+        )));
     let filter = filter(level);
     match format {
         LogFormat::Text => {
@@ -44,6 +54,22 @@ pub(crate) fn start(config: LogConfig) -> WorkerGuard {
         }
     }
     guard
+}
+
+/// Writes what has come up to each flush at once, and then pauses, so that more
+/// can come.
+struct Gathering<W: Write>(io::BufWriter<W>);
+
+impl<W: Write> Write for Gathering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::park_timeout(PAUSE);
+        Ok(())
+    }
 }
 
 /// Our own messages at the chosen level. The protocol library calls it an error

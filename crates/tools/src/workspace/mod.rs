@@ -61,6 +61,8 @@ pub(crate) struct Root {
     /// The same without symbolic links.
     real: PathBuf,
     directory: File,
+    /// Whether it opens what is in memory without waiting for anything.
+    prompt: bool,
 }
 
 /// Which roots a path may lie in.

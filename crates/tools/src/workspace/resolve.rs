@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 use rustix::io::Errno;
 
 use super::{Refused, Root, Scope, Workspace, WorkspaceError, unescape_name};
@@ -22,6 +22,11 @@ const HASH_DIGITS: usize = 64;
 const UPLOADS: &str = "uploads";
 /// How often a resolution is repeated that a rename got in the way of.
 const ATTEMPTS: usize = 16;
+/// Types of file systems that open a file whose inode is in memory without
+/// asking a disk, a network or another process: ext2 to ext4, XFS, Btrfs, tmpfs.
+/// The numbers are those of Linux's `include/uapi/linux/magic.h`. Overlays are
+/// left out, since their layers may be of any type.
+const PROMPT: [u64; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
 
 impl Root {
     pub(super) fn open(path: &Path) -> Result<Self, WorkspaceError> {
@@ -41,6 +46,7 @@ impl Root {
         let root = Self {
             path: absolute,
             real,
+            prompt: is_prompt(&directory),
             directory: directory.into(),
         };
         match root.beneath(Path::new("."), OFlags::PATH) {
@@ -72,6 +78,25 @@ impl Root {
         }
     }
 
+    /// The same for a file whose whole path is in the kernel's memory and on the
+    /// root's own file system, so that finding it takes no time; otherwise `None`.
+    fn at_hand(&self, relative: &Path) -> Option<File> {
+        if !self.prompt {
+            return None;
+        }
+        let found = openat2(
+            &self.directory,
+            relative,
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::BENEATH
+                | ResolveFlags::NO_MAGICLINKS
+                | ResolveFlags::NO_XDEV
+                | ResolveFlags::CACHED,
+        );
+        found.ok().map(File::from)
+    }
+
     /// The part of an absolute path that lies beneath this root.
     fn relative(&self, absolute: &Path) -> Option<PathBuf> {
         [&self.path, &self.real]
@@ -86,7 +111,17 @@ impl Workspace {
     pub(crate) fn open_file(&self, given: &str, scope: Scope) -> Result<File, Refused> {
         let path = checked(given)?;
         let found = self.locate(&path, scope)?;
-        readable_file(&found)
+        readable_file(&found, OFlags::empty())
+    }
+
+    /// Opens a regular file of the workspace for reading if that can't take any
+    /// time, so that it needs no thread of its own. `None` says nothing but that
+    /// [`Self::open_file`] must be asked.
+    pub(crate) fn open_at_hand(&self, given: &str) -> Option<File> {
+        let path = checked(given).ok().filter(|path| path.is_relative())?;
+        let found = self.inner.roots.first()?.at_hand(&path)?;
+        // Another process may hold a lease on the file: then this fails.
+        readable_file(&found, OFlags::NONBLOCK).ok()
     }
 
     /// Opens a regular file that another file names, relative to that file's
@@ -165,7 +200,7 @@ impl Workspace {
 /// Opens for reading what an `O_PATH` descriptor has found, if it is a regular
 /// file. A FIFO would wait for a writer, a device could do anything; neither is
 /// ever opened.
-fn readable_file(found: &File) -> Result<File, Refused> {
+fn readable_file(found: &File, flags: OFlags) -> Result<File, Refused> {
     let kind = FileType::from_raw_mode(stat(found)?.st_mode);
     if kind != FileType::RegularFile {
         return Err(Refused::NotA {
@@ -173,7 +208,17 @@ fn readable_file(found: &File) -> Result<File, Refused> {
             found: what(kind),
         });
     }
-    reopen(found, OFlags::RDONLY | OFlags::NOCTTY)
+    reopen(found, OFlags::RDONLY | OFlags::NOCTTY | flags)
+}
+
+/// Whether the file system of an open directory is one of those.
+fn is_prompt(directory: &OwnedFd) -> bool {
+    // The type of the field differs between architectures; no number is negative.
+    fstatfs(directory).is_ok_and(|stat| {
+        PROMPT
+            .iter()
+            .any(|kind| i128::from(stat.f_type) == i128::from(*kind))
+    })
 }
 
 /// Opens again, with other rights, exactly what a descriptor stands for.

@@ -42,30 +42,22 @@ impl Workspace {
         cancel: &CancellationToken,
     ) -> Result<Target, ToolError> {
         let shown = quoted(given);
-        let workspace = self.clone();
-        let path = given.to_owned();
-        // The file system may be a slow one: not on a runtime thread.
-        let opening = tokio::task::spawn_blocking(move || -> Result<_, Refused> {
-            let file = workspace.open_file(&path, Scope::Files)?;
-            let identity = Identity::of(&file).map_err(other)?;
-            if let Some(hash) = workspace.inner.hashes.known(&identity) {
-                return Ok((file, identity, Err(hash)));
+        let at_hand = self.open_at_hand(given).map(|file| self.looked_at(file));
+        let (file, identity, hash) = if let Some(Ok(found)) = at_hand {
+            found
+        } else {
+            let (workspace, path) = (self.clone(), given.to_owned());
+            // The file system may be a slow one: not on a runtime thread.
+            let opening = tokio::task::spawn_blocking(move || {
+                workspace.looked_at(workspace.open_file(&path, Scope::Files)?)
+            });
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(ToolError::cancelled()),
+                opened = opening => opened
+                    .map_err(internal)?
+                    .map_err(|refused| refused.into_tool_error(parameter, &shown))?,
             }
-            // A descriptor of its own: the two would share one position.
-            let twin = super::resolve::reopen(&file, rustix::fs::OFlags::RDONLY)?;
-            Ok((file, identity, Ok(twin)))
-        });
-        let opened = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(ToolError::cancelled()),
-            opened = opening => opened,
-        };
-        let (file, identity, twin) = opened
-            .map_err(internal)?
-            .map_err(|refused| refused.into_tool_error(parameter, &shown))?;
-        let hash = match twin {
-            Err(hash) => Hash::Known(hash),
-            Ok(twin) => Hash::Unread(twin),
         };
         let stop = CancellationToken::new();
         Ok(Target {
@@ -76,6 +68,17 @@ impl Workspace {
             _over: stop.clone().drop_guard(),
             stop,
         })
+    }
+
+    /// What the kernel, and our memory, say of an open file.
+    fn looked_at(&self, file: File) -> Result<(File, Identity, Hash), Refused> {
+        let identity = Identity::of(&file).map_err(other)?;
+        let hash = match self.inner.hashes.known(&identity) {
+            Some(hash) => Hash::Known(hash),
+            // A descriptor of its own: the two would share one position.
+            None => Hash::Unread(super::resolve::reopen(&file, rustix::fs::OFlags::RDONLY)?),
+        };
+        Ok((file, identity, hash))
     }
 }
 

@@ -62,13 +62,21 @@ fn tree() -> Tree {
 
 impl Tree {
     fn read(&self, given: &str, scope: Scope) -> Result<String, ErrorCode> {
-        let mut text = String::new();
-        self.workspace
+        let text = |mut file: File| {
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            text
+        };
+        let read = self
+            .workspace
             .open_file(given, scope)
-            .map_err(|refused| refused.into_tool_error("file_path", given).code)?
-            .read_to_string(&mut text)
-            .unwrap();
-        Ok(text)
+            .map(text)
+            .map_err(|refused| refused.into_tool_error("file_path", given).code);
+        // The short way opens the same, or nothing.
+        if let Some(at_hand) = self.workspace.open_at_hand(given) {
+            assert_eq!(Ok(&text(at_hand)), read.as_ref(), "{given}");
+        }
+        read
     }
 
     fn absolute(&self, path: &str) -> String {
@@ -126,6 +134,18 @@ fn files_beneath_the_roots_are_opened_whatever_their_names() {
     }
     assert_eq!(tree.read("r.yar", Scope::Rules).as_deref(), Ok("y"));
     assert!(tree.read("r.yar", Scope::Files).is_err());
+}
+
+#[test]
+fn what_is_in_memory_is_opened_the_short_way_where_the_file_system_allows() {
+    let tree = tree();
+    let prompt = tree.workspace.inner.roots.iter().all(|root| root.prompt);
+    assert_eq!(tree.read("sub/b.bin", Scope::Files).unwrap(), "b");
+    let opened = tree.workspace.open_at_hand("sub/b.bin");
+    assert_eq!(opened.is_some(), prompt);
+    for not_so in ["fifo", "socket", "sub", "absent", "out", "magic", ""] {
+        assert!(tree.workspace.open_at_hand(not_so).is_none(), "{not_so}");
+    }
 }
 
 #[test]
