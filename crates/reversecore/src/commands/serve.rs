@@ -24,6 +24,9 @@ const MAX_BLOCKING: usize = 32;
 const LEAVE_BEHIND: Duration = Duration::from_millis(500);
 /// Between two looks for something to tidy up.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// Looks without any work between them until results are out of memory again
+/// that nobody asks for: they are remembered for less than that.
+const FORGOTTEN_AFTER: u32 = 5;
 /// How long cancelled jobs may take to clean up.
 const LAST_JOBS: Duration = Duration::from_secs(4);
 
@@ -67,24 +70,37 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Now and then, when nothing runs: memory of a burst goes back to the system,
-/// what was learned of costs to the disk, and what is kept no longer away.
+/// what was learned of costs to the disk, and what is kept no longer away. When
+/// it has been quiet for a while, results are left to the disk.
 async fn keep_house(services: Arc<Services>) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = 0;
+    let (mut seen, mut quiet) = (0, 0_u32);
     loop {
         ticks.tick().await;
         let stats = services.schedule.scheduler.stats();
         let admitted = stats.admitted.iter().sum::<u64>();
-        if stats.running > 0 || admitted == seen {
+        if stats.running > 0 {
             continue;
         }
+        quiet = if admitted == seen {
+            quiet.saturating_add(1)
+        } else {
+            0
+        };
         seen = admitted;
+        if quiet != 0 && quiet != FORGOTTEN_AFTER {
+            continue;
+        }
         let services = Arc::clone(&services);
         let done = tokio::task::spawn_blocking(move || {
+            if quiet == FORGOTTEN_AFTER {
+                services.results.forget_idle();
+            } else {
+                services.schedule.save();
+                services.results.sweep();
+            }
             reversecore_exec::memory::trim();
-            services.schedule.save();
-            services.results.sweep();
         });
         if let Err(error) = done.await {
             tracing::warn!(%error, "housekeeping failed");

@@ -21,9 +21,10 @@ use crate::text::hex;
 
 /// A result that took less is not worth a file.
 const WORTH_A_FILE: Duration = Duration::from_millis(50);
-/// How long after its last use a result is remembered: in memory, where room is
-/// dear, and on disk.
-const IN_MEMORY: Duration = Duration::from_secs(300);
+/// How long after its last use a result is remembered in memory, where room is
+/// dear: what took long is on disk as well, if there is one.
+const IN_MEMORY: Duration = Duration::from_secs(40);
+const IN_MEMORY_ONLY: Duration = Duration::from_secs(300);
 const ON_DISK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What an entry costs besides its text.
 const OVERHEAD: usize = 512;
@@ -73,15 +74,6 @@ impl Cache {
             artifact_bytes: _,
             artifact_age: _,
         } = *settings;
-        let memory = (memory_bytes > 0).then(|| {
-            Memory::builder()
-                .weigher(|_, success: &Arc<Success>| {
-                    u32::try_from(success.size() + OVERHEAD).unwrap_or(u32::MAX)
-                })
-                .max_capacity(memory_bytes)
-                .time_to_idle(IN_MEMORY)
-                .build()
-        });
         let disk = directory
             .as_ref()
             .filter(|_| memory_bytes > 0 && disk_bytes > 0)
@@ -92,6 +84,20 @@ impl Cache {
                 };
                 Arc::new(Blobs::new(directory.join("results"), limits))
             });
+        let idle = if disk.is_some() {
+            IN_MEMORY
+        } else {
+            IN_MEMORY_ONLY
+        };
+        let memory = (memory_bytes > 0).then(|| {
+            Memory::builder()
+                .weigher(|_, success: &Arc<Success>| {
+                    u32::try_from(success.size() + OVERHEAD).unwrap_or(u32::MAX)
+                })
+                .max_capacity(memory_bytes)
+                .time_to_idle(idle)
+                .build()
+        });
         Self {
             memory,
             disk,
@@ -101,6 +107,13 @@ impl Cache {
 
     pub(super) fn disk(&self) -> Option<&Arc<Blobs>> {
         self.disk.as_ref()
+    }
+
+    /// Gives back the memory of what is not remembered any more.
+    pub(super) fn tidy(&self) {
+        if let Some(memory) = &self.memory {
+            memory.run_pending_tasks();
+        }
     }
 
     /// Whether anything is remembered at all.

@@ -183,6 +183,11 @@ impl Results {
         }
     }
 
+    /// Gives back the memory of results that nobody has asked for lately.
+    pub fn forget_idle(&self) {
+        self.cache.tidy();
+    }
+
     /// Gives up what is too old. Blocks.
     pub fn sweep(&self) {
         for blobs in self.artifacts.iter().chain(self.cache.disk()) {
