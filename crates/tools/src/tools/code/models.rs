@@ -34,6 +34,21 @@ pub(crate) struct Model {
 #[derive(Debug, Default)]
 pub(crate) struct Models(Vec<(Key, Model)>);
 
+impl Model {
+    /// An estimate of the bytes that it holds.
+    fn memory(&self) -> u64 {
+        fn named<T>(list: &[T], name: impl Fn(&T) -> Option<&str>) -> usize {
+            let names = list.iter().filter_map(|one| name(one).map(str::len));
+            size_of_val(list) + names.sum::<usize>()
+        }
+        let image = &self.image;
+        let lists = named(&image.imports, |import| import.name.as_deref())
+            + named(&image.exports, |export| export.name.as_deref())
+            + named(&image.symbols, |symbol| Some(&symbol.name));
+        self.program.memory() + lists as u64
+    }
+}
+
 impl Models {
     /// The model of each of the job's files, which have these keys; made where it
     /// is not there.
@@ -51,7 +66,7 @@ impl Models {
                 Some(place) => self.0.remove(place),
                 None => (*key, make(file, number, keys.len())?),
             };
-            self.make_room(entry.1.program.memory(), keys);
+            self.make_room(entry.1.memory(), keys);
             self.0.push(entry);
         }
         let model = |key: &Key| self.0.iter().rev().find(|(known, _)| known == key);
@@ -64,7 +79,7 @@ impl Models {
     /// Gives up what was used longest ago, but none of those that are asked for.
     fn make_room(&mut self, bytes: u64, asked: &[Key]) {
         let held = |models: &Self| {
-            let all = models.0.iter().map(|(_, model)| model.program.memory());
+            let all = models.0.iter().map(|(_, model)| model.memory());
             all.sum::<u64>().saturating_add(bytes)
         };
         while self.0.len() >= MOST_MODELS || held(self) > MOST_BYTES {

@@ -1,17 +1,16 @@
 //! The same questions answered by radare2: what `engine`=external means for
-//! `list_functions` and `find_xrefs`. It is there to compare with; it analyses
-//! the program for each call.
+//! `list_functions` and `find_xrefs`. It is there to compare with. The program is
+//! analysed once, by a session that `run_radare2` shares.
 
 use std::time::Duration;
 
 use reversecore_code::{Kind, ReferenceKind};
-use reversecore_exec::{Keep, Limits, Scratch};
 use serde::Deserialize;
 
 use crate::arguments::invalid;
 use crate::error::{ErrorCode, ToolError};
-use crate::programs::Program;
 use crate::tool::Call;
+use crate::tools::radare2::ask_analysed;
 
 /// Bytes of its answer that are read; 100,000 functions have about 60 MB.
 const LARGEST_OUTPUT: usize = 64 << 20;
@@ -98,7 +97,7 @@ pub(super) async fn functions(
     file_path: &str,
     timeout: Duration,
 ) -> Result<Vec<Function>, ToolError> {
-    read(call, file_path, timeout, "aa;aflj").await
+    read(call, file_path, timeout, "aflj").await
 }
 
 /// What refers to an address, or to a function or import of this name.
@@ -116,13 +115,13 @@ pub(super) async fn references(
             "Leave out `engine`: the embedded engine finds texts too.",
         ));
     }
-    let named = format!("aa;axtj {to};axtj sym.imp.{to};axtj sym.{to}");
+    let named = format!("axtj {to};axtj sym.imp.{to};axtj sym.{to}");
     let command = if to.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("aa;axtj {to}")
+        format!("axtj {to}")
     } else {
         named
     };
-    let lists: Vec<Vec<Reference>> = lines(&output(call, file_path, timeout, &command).await?);
+    let lists: Vec<Vec<Reference>> = lines(&output(call, file_path, timeout, command).await?);
     Ok(lists.into_iter().flatten().collect())
 }
 
@@ -132,7 +131,7 @@ async fn read<T: for<'de> Deserialize<'de>>(
     timeout: Duration,
     command: &str,
 ) -> Result<Vec<T>, ToolError> {
-    let text = output(call, file_path, timeout, command).await?;
+    let text = output(call, file_path, timeout, command.to_owned()).await?;
     let found = lines(&text);
     if found.is_empty() && !text.trim().is_empty() {
         return Err(ToolError::new(
@@ -155,38 +154,17 @@ async fn output(
     call: &Call<'_>,
     file_path: &str,
     timeout: Duration,
-    commands: &str,
+    commands: String,
 ) -> Result<String, ToolError> {
-    let mut analysis = call.analysis(Program::Radare2, file_path, timeout).await?;
-    let (command, path) = analysis.command()?;
-    let command = command
-        .args(["-N", "-q", "-2"])
-        .args(["-e", "scr.color=0"])
-        .args(["-e", "scr.interactive=false"])
-        .args(["-e", "scr.utf8=false"])
-        .arg("-c")
-        .arg(commands)
-        .arg(path)
-        .scratch(Scratch::Private)
-        .limits(Limits {
-            processes: 1,
-            ..analysis.limits()
-        })
-        .keep_stdout(Keep::head(LARGEST_OUTPUT))
-        .keep_stderr(Keep::head(16 << 10));
-    let finished = call.run(&analysis, command).await?;
-    if let Some(error) = analysis.judge(&finished, &[0]) {
-        return Err(error);
-    }
-    call.settle(&mut analysis).await?;
-    if finished.stdout.truncated() {
+    let printed = ask_analysed(call, file_path, timeout, commands, LARGEST_OUTPUT).await?;
+    if printed.truncated() {
         return Err(ToolError::new(
             ErrorCode::OutputLimit,
             "radare2 said more than a result may have",
             "Leave out `engine`: the embedded engine answers.",
         ));
     }
-    Ok(finished.stdout.text())
+    Ok(printed.text())
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::services::Services;
 use crate::tool::{Answer, Call, Tool};
+use crate::tools::radare2::workload_when_analysed;
 
 /// Places that a text stands for and that are reported.
 const MOST_TARGETS: usize = 50;
@@ -245,6 +247,16 @@ impl Tool for FindXrefs {
             .engine
             .kind(estimates::CODE, estimates::RADARE2_PROGRAM);
         Workload::on(&params.file_path, kind, params.timeout)
+    }
+
+    fn workload_when_open<'p>(
+        services: &Services,
+        params: &'p Params,
+        content: Option<&str>,
+        _: u64,
+    ) -> Workload<'p> {
+        let content = content.filter(|_| !params.engine.is_embedded());
+        workload_when_analysed(Self::workload(params), services, content)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {

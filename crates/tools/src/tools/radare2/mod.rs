@@ -5,6 +5,9 @@ mod plan;
 pub(crate) mod policy;
 mod session;
 
+use std::time::Duration;
+
+use reversecore_exec::Captured;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,19 +101,8 @@ impl Tool for RunRadare2 {
         let planned = Self::workload(params);
         let policy = services.radare2_policy;
         let plan = plan(&params.r2_command, params.analysis, size, policy);
-        let warm = content.is_some_and(|content| {
-            !plan.own
-                && services
-                    .sessions
-                    .is_ready(&session::key(content, plan.depth))
-        });
-        if !warm {
-            return planned;
-        }
-        Workload {
-            kind: estimates::RADARE2_SESSION,
-            ..planned
-        }
+        let content = content.filter(|_| !plan.own);
+        workload_with_session(planned, services, content, plan.depth)
     }
 
     async fn run(
@@ -157,6 +149,55 @@ impl Tool for RunRadare2 {
         }
         Ok(answer)
     }
+}
+
+/// What is left of a workload when the session that it needs is there already.
+fn workload_with_session<'p>(
+    planned: Workload<'p>,
+    services: &Services,
+    content: Option<&str>,
+    depth: Depth,
+) -> Workload<'p> {
+    let warm =
+        content.is_some_and(|content| services.sessions.is_ready(&session::key(content, depth)));
+    if !warm {
+        return planned;
+    }
+    Workload {
+        kind: estimates::RADARE2_SESSION,
+        ..planned
+    }
+}
+
+/// The same for other tools that ask radare2 after its basic analysis.
+pub(super) fn workload_when_analysed<'p>(
+    planned: Workload<'p>,
+    services: &Services,
+    content: Option<&str>,
+) -> Workload<'p> {
+    workload_with_session(planned, services, content, Depth::Basic)
+}
+
+/// What radare2 prints after its basic analysis of a file, which is done once.
+/// The commands are our own: no policy looks at them.
+pub(super) async fn ask_analysed(
+    call: &Call<'_>,
+    file_path: &str,
+    timeout: Duration,
+    commands: String,
+    budget: usize,
+) -> Result<Captured, ToolError> {
+    let mut analysis = call.analysis(Program::Radare2, file_path, timeout).await?;
+    let content = analysis.content(call.cancel).await?;
+    let plan = plan::Plan {
+        depth: Depth::Basic,
+        text: commands,
+        own: false,
+        undo: Vec::new(),
+    };
+    let reply = session::ask(call, &analysis, &content, &plan, budget).await?;
+    call.settle(&mut analysis).await?;
+    Ok(reply.stdout)
 }
 
 fn checked(command: &str, mode: PolicyMode) -> Result<(), ToolError> {
