@@ -1,6 +1,7 @@
 //! How fast the functions of a program of about 10 MB are found, beside radare2
-//! (`aa;aflj`, the whole process) on the same file in the same round. Run by
-//! hand, with the file as argument or with one of the machine; asserts nothing.
+//! (`aa;aflj`, the whole process) on the same file in the same round; and how many
+//! of the functions in a program's symbol table are found without it. Run by hand,
+//! with a file for each as arguments or with those of the machine; asserts nothing.
 //!
 //! Times are CPU time, since other programs may share the machine. A part of
 //! radare2's is its start: that is measured too.
@@ -11,19 +12,22 @@
     reason = "a bench compares with a program, and prints a table"
 )]
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
-use reversecore_analysis::binary::{ParseOptions, parse};
-use reversecore_code::{Options, Program, diff};
+use reversecore_analysis::binary::{ParseOptions, SymbolKind, parse};
+use reversecore_code::{Kind, Options, Program, diff};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 5;
 
 fn main() {
-    let path = std::env::args()
+    let mut paths = std::env::args()
         .skip(1)
-        .find(|argument| !argument.starts_with('-'))
-        .unwrap_or_else(|| "/usr/bin/gdb".to_owned());
+        .filter(|argument| !argument.starts_with('-'));
+    let path = paths.next().unwrap_or_else(|| "/usr/bin/gdb".to_owned());
+    let with_symbols = paths.next().unwrap_or_else(linker);
+    found_without_symbols(&with_symbols);
     let data = std::fs::read(&path).expect("the file can be read");
     let model = || {
         let options = ParseOptions {
@@ -105,6 +109,58 @@ fn main() {
             reference / median
         );
     }
+}
+
+/// A program of 11 MB with symbols that comes with the compiler.
+fn linker() -> String {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir"])
+        .output();
+    let library = output.expect("the compiler is installed").stdout;
+    let library = String::from_utf8_lossy(&library);
+    format!("{}/../bin/rust-lld", library.trim())
+}
+
+/// Compares the functions of a copy without symbols with the symbols.
+fn found_without_symbols(path: &str) {
+    let directory = tempfile::tempdir().expect("there is room for a copy");
+    let stripped = directory.path().join("stripped");
+    let status = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(path)
+        .status();
+    assert!(status.expect("binutils is installed").success());
+    let parsed = |path: &std::path::Path| {
+        let data = std::fs::read(path).expect("the file can be read");
+        let mut parsed = parse(&data, &ParseOptions::default());
+        (parsed.images.swap_remove(0), data)
+    };
+    let (named, _) = parsed(path.as_ref());
+    let (bare, data) = parsed(&stripped);
+    let truth: BTreeSet<u64> = named
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.kind == SymbolKind::Function && !symbol.undefined)
+        .map(|symbol| symbol.address)
+        .collect();
+    let program = Program::analyze(&data, &bare, &Options::default(), &mut |_| true)
+        .expect("there is a decoder");
+    // Stubs of imports have no symbols.
+    let found: BTreeSet<u64> = program
+        .functions()
+        .iter()
+        .filter(|function| function.kind != Kind::ImportThunk)
+        .map(|function| function.address)
+        .collect();
+    let right = found.intersection(&truth).count();
+    println!(
+        "{path} without symbols: {} functions have symbols, {} are found, {right} of them right: recall {:.4}, precision {:.4}",
+        truth.len(),
+        found.len(),
+        right as f64 / truth.len() as f64,
+        right as f64 / found.len() as f64,
+    );
 }
 
 fn own() -> f64 {
