@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import jsonschema
 from mcp import Client, MCPError, StdioServerParameters
 
 BINARY, TRANSPORT, ERA = sys.argv[1:4]
@@ -84,9 +85,10 @@ async def connected(workspace):
     """A client in its session, and the server's process number."""
     mode = MODES[ERA]
     arguments = ["serve", "--workspace", str(workspace)]
+    environment = {"PATH": PATH, "LOG_LEVEL": "error", "REVERSECORE_DATA_DIR": str(workspace / "data")}
     if TRANSPORT == "stdio":
         server = StdioServerParameters(
-            command=BINARY, args=arguments, env={"PATH": PATH, "LOG_LEVEL": "error"}
+            command=BINARY, args=arguments, env=environment
         )
         async with Client(server, mode=mode) as client:
             yield client, child_named(os.getpid(), BINARY)
@@ -94,7 +96,7 @@ async def connected(workspace):
     port = free_port()
     process = subprocess.Popen(
         [BINARY, *arguments, "--http", f"127.0.0.1:{port}"],
-        env={"PATH": PATH, "LOG_LEVEL": "error"},
+        env=environment,
         stdin=subprocess.DEVNULL,
     )
     try:
@@ -157,7 +159,7 @@ def descendants_named(ancestor, name):
     return [pid for pid, (_, own) in everything.items() if own == name and descends(pid)]
 
 
-async def call(client, tool, **arguments):
+async def call(client, tool, /, **arguments):
     """The envelope, after checking that the parts of the result agree."""
     result = await client.call_tool(tool, arguments)
     envelope = result.structured_content
@@ -169,7 +171,7 @@ async def call(client, tool, **arguments):
     return envelope
 
 
-async def succeed(client, tool, **arguments):
+async def succeed(client, tool, /, **arguments):
     envelope = await call(client, tool, **arguments)
     true(f"{tool} succeeds", envelope["status"] == "success", envelope)
     return envelope["data"], envelope["metadata"]
@@ -342,6 +344,99 @@ async def check_cancel(client, server):
         await anyio.sleep(0.02)
 
 
+async def check_schemas(client, workspace):
+    """Answers of every tool, each against the schema that the tool has for them; and no
+    schema is so wide that it says nothing."""
+    listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+    validators = {}
+    for name, tool in listed.items():
+        true(f"{name} has an output schema", tool.output_schema, name)
+        jsonschema.Draft202012Validator.check_schema(tool.output_schema)
+        validators[name] = jsonschema.Draft202012Validator(tool.output_schema)
+    file = {"file_path": "ls"}
+    _, metadata = await succeed(client, "run_radare2", file_path="ls", r2_command="px 100000 @ 0")
+    artifact = {"artifact": metadata["artifact"]["id"]}
+    jobs, _ = await succeed(client, "list_jobs")
+    job = {"job_id": jobs["jobs"][0]["id"]}
+    functions, _ = await succeed(client, "list_functions", file_path="ls", limit=1)
+    function = functions["functions"][0][0]
+    questions = [
+        ("triage", file),
+        ("get_file_info", file | {"entropy_curve": True}),
+        ("run_file", file),
+        ("run_file", file | {"engine": "external"}),
+        ("parse_binary", file),
+        ("disassemble", file),
+        ("disassemble", file | {"function": hex(function)}),
+        ("list_functions", file),
+        ("find_xrefs", file | {"to": "malloc"}),
+        ("get_call_graph", file | {"function": hex(function)}),
+        ("get_call_graph", file | {"function": hex(function), "render": "dot"}),
+        ("get_control_flow_graph", file | {"function": hex(function), "instructions": True}),
+        ("get_control_flow_graph", file | {"function": hex(function), "render": "mermaid"}),
+        ("search_code", file | {"instructions": "ret"}),
+        ("diff_binaries", file | {"other_path": "ls"}),
+        ("extract_iocs", {"file_path": "notes.txt"}),
+        ("run_strings", file),
+        ("run_strings", file | {"sections": True}),
+        ("run_strings", file | {"engine": "external"}),
+        ("run_binwalk", file),
+        ("run_binwalk", file | {"engine": "external"}),
+        ("run_yara", file | {"rules": RULES, "slow_rules": True}),
+        ("run_yara", file | {"rules": RULES, "engine": "external"}),
+        ("run_radare2", file | {"r2_command": "iSj"}),
+        ("run_radare2", file | {"r2_command": "px 16"}),
+        ("list_workspace", {}),
+        ("get_server_health", {}),
+        ("get_tool_metrics", {}),
+        ("list_jobs", {}),
+        ("get_job", job),
+        ("cancel_job", job),
+        ("read_artifact", artifact),
+        ("read_artifact", artifact | {"pattern": "ELF"}),
+    ]
+    for name, arguments in questions:
+        envelope = await call(client, name, **arguments)
+        true(f"{name} succeeds", envelope["status"] == "success", envelope)
+        validators[name].validate(envelope)
+        members = listed[name].output_schema["properties"]["data"]["properties"]
+        true(f"{name}: the schema has all of {sorted(envelope['data'])}", envelope["data"].keys() <= members.keys(), members)
+    # Errors come with no promise, and keep the schema's all the same.
+    validators["run_file"].validate(await call(client, "run_file", file_path="missing"))
+    untried = listed.keys() - {name for name, _ in questions}
+    equal("tools without a question here", untried, {"get_job_result"})
+    true("schemas are small", len(json.dumps([tool.output_schema for tool in listed.values()])) < 500 * len(listed), None)
+
+
+async def cancelled(client, tool):
+    """How many calls of this tool have been cancelled."""
+    data, _ = await succeed(client, "get_tool_metrics", tool=tool)
+    return sum(metrics["errors"].get("CANCELLED", 0) for metrics in data["tools"])
+
+
+async def check_long_calls(client, workspace):
+    """A call that takes long says how far it is, and ends when its client's time does."""
+    with open(workspace / "huge", "wb") as file:
+        file.truncate(1 << 36)
+    told = []
+    before = await cancelled(client, "get_file_info")
+
+    async def note(progress, total, message):
+        told.append((progress, total, message))
+
+    try:
+        await client.call_tool("get_file_info", {"file_path": "huge"}, read_timeout_seconds=5, progress_callback=note)
+    except MCPError as error:
+        true("the time ran out", "time" in str(error).lower(), str(error))
+    else:
+        raise AssertionError("a file of 64 GiB was read in 5 s")
+    true("progress was told", told and told[0][0] >= 1 and "computing hashes" in told[0][2], told)
+    deadline = time.monotonic() + LONGEST_WAIT
+    while await cancelled(client, "get_file_info") == before:
+        true("the call ends on the server", time.monotonic() < deadline, told)
+        await anyio.sleep(0.02)
+
+
 async def main():
     with tempfile.TemporaryDirectory(prefix="reversecore-client-") as directory:
         workspace = Path(directory)
@@ -356,6 +451,8 @@ async def main():
                 ("embedded engines", lambda: check_embedded(client, workspace)),
                 ("run_radare2", lambda: check_radare2(client, workspace)),
                 ("refusals", lambda: check_refusals(client)),
+                ("schemas", lambda: check_schemas(client, workspace)),
+                ("long calls", lambda: check_long_calls(client, workspace)),
                 ("cancel", lambda: check_cancel(client, server)),
             ]
             if ERA == "modern":

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use reversecore_jobs::Client;
-use reversecore_tools::{Caller, Catalogue, Descriptor, Reply};
+use reversecore_tools::{Called, Caller, Catalogue, Descriptor, Reply};
 use rmcp::model::{
-    ArgumentInfo, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    ArgumentInfo, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ContentBlock, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -27,7 +28,7 @@ use crate::calls::Calls;
 use crate::http::{Client as Named, ConnectionNumber, RequestId, TraceId, request_span};
 use crate::progress::{self, Said};
 use crate::verbatim;
-use crate::{prompts, resources};
+use crate::{prompts, resources, tasks};
 
 const INSTRUCTIONS: &str = include_str!("instructions.txt");
 pub(crate) const SESSION_HEADER: &str = "mcp-session-id";
@@ -46,6 +47,19 @@ pub struct Handler {
     calls: Calls,
     /// Whether the transport takes wrappers off; see [`verbatim`].
     verbatim: bool,
+}
+
+/// A handler that can be served over HTTP: [`Handler`], or one that has it inside
+/// and answers more.
+pub trait Served: ServerHandler + Clone {
+    /// The handler of the catalogue; it counts the calls and knows the sessions.
+    fn core(&mut self) -> &mut Handler;
+}
+
+impl Served for Handler {
+    fn core(&mut self) -> &mut Handler {
+        self
+    }
 }
 
 impl Handler {
@@ -85,7 +99,7 @@ impl Handler {
         &self,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Option<Reply> {
+    ) -> Option<Called> {
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
         let caller = self.caller(context);
@@ -141,6 +155,7 @@ impl ServerHandler for Handler {
                 .enable_prompts()
                 .enable_resources()
                 .enable_completions()
+                .enable_tasks()
                 .build(),
         )
         .with_server_info(identity)
@@ -238,9 +253,44 @@ impl ServerHandler for Handler {
                 ErrorData::internal_error("the tool failed unexpectedly (see the log)", None)
             })?;
         match reply {
-            Some(reply) => Ok(result(reply, self.verbatim).into()),
+            Some(Called::Done(reply)) => Ok(result(reply, self.verbatim).into()),
+            Some(Called::HandedOut { id, reply }) => {
+                let task = tasks::declared(&context)
+                    .then(|| tasks::created(&self.catalogue, &id, &self.caller(&context)))
+                    .flatten();
+                Ok(task.map_or_else(|| result(reply, self.verbatim).into(), Into::into))
+            }
             None => Err(self.unknown(&name)),
         }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller(&context);
+        tasks::look(&self.catalogue, &request.task_id, &caller, |reply| {
+            result(reply, self.verbatim)
+        })
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context);
+        tasks::update(&self.catalogue, &request.task_id, &caller)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context);
+        tasks::cancel(&self.catalogue, &request.task_id, &caller)
     }
 }
 
@@ -341,6 +391,7 @@ fn describe(descriptor: &Descriptor) -> Tool {
         Arc::clone(&descriptor.input_schema),
     )
     .with_title(descriptor.title)
+    .with_raw_output_schema(Arc::clone(&descriptor.output_schema))
     .with_annotations(ToolAnnotations::from_raw(
         None,
         Some(hints.read_only),

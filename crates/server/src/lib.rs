@@ -31,9 +31,10 @@ mod resources;
 mod serve;
 mod shutdown;
 mod stdio;
+mod tasks;
 mod verbatim;
 
-pub use handler::Handler;
+pub use handler::{Handler, Served};
 pub use http::{Http, HttpError, HttpSettings, TlsError, TlsFiles, TokenSetupError, UploadLimits};
 pub use serve::{ServeError, serve};
 pub use shutdown::Shutdown;

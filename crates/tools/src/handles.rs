@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -65,6 +65,7 @@ struct Handle {
     tool: &'static str,
     caller: Caller,
     begun: Instant,
+    begun_at: SystemTime,
     cancel: CancellationToken,
     done: watch::Receiver<Option<Done>>,
 }
@@ -73,6 +74,8 @@ struct Handle {
 struct Done {
     reply: Arc<Reply>,
     at: Instant,
+    /// Whether it was cancelled while it went on.
+    cancelled: bool,
 }
 
 /// What is known of a handle.
@@ -84,8 +87,14 @@ pub struct HandleView {
     pub caller: Caller,
     /// Since when.
     pub begun: Instant,
+    /// The same on the calendar.
+    pub begun_at: SystemTime,
     /// What came of it; `None` while it goes on.
     pub reply: Option<Arc<Reply>>,
+    /// How long it took; `None` while it goes on.
+    pub took: Option<Duration>,
+    /// Whether it was cancelled, and has no answer for that reason.
+    pub cancelled: bool,
 }
 
 /// A call that was begun.
@@ -132,7 +141,8 @@ impl Handles {
                 tool,
                 caller,
                 begun,
-                cancel,
+                begun_at: SystemTime::now(),
+                cancel: cancel.clone(),
                 done,
             },
         );
@@ -140,6 +150,7 @@ impl Handles {
         tokio::runtime::Handle::current().spawn(async move {
             let reply = Arc::new(work.await);
             say.send_replace(Some(Done {
+                cancelled: reply.is_error && cancel.is_cancelled(),
                 reply,
                 at: Instant::now(),
             }));
@@ -243,11 +254,15 @@ impl Handles {
 impl Handle {
     fn view(&self) -> HandleView {
         let done = self.done.borrow();
+        let done = done.as_ref();
         HandleView {
             tool: self.tool,
             caller: self.caller.clone(),
             begun: self.begun,
-            reply: done.as_ref().map(|done| Arc::clone(&done.reply)),
+            begun_at: self.begun_at,
+            reply: done.map(|done| Arc::clone(&done.reply)),
+            took: done.map(|done| done.at.duration_since(self.begun)),
+            cancelled: done.is_some_and(|done| done.cancelled),
         }
     }
 }

@@ -39,7 +39,8 @@ pub mod bounded;
 pub mod envelope;
 pub mod error;
 
-pub use catalogue::{Annotations, Catalogue, Descriptor, Reply};
+pub use catalogue::running::POLL_AFTER_MS;
+pub use catalogue::{Annotations, Called, Catalogue, Descriptor, Reply};
 pub use embedded::worker::main as worker_main;
 pub use handles::{HandleSettings, HandleView, Handles};
 pub use programs::{Program, ProgramSettings, ProgramState, ProgramStatus, Programs};
@@ -47,6 +48,7 @@ pub use results::{ArtifactRef, ResultSettings, Results};
 pub use schedule::{Caller, Mode, Schedule, ScheduleSettings, Workload};
 pub use services::Services;
 pub use telemetry::{Telemetry, ToolMetrics};
+pub use text::timestamp;
 pub use tool::{Answer, Call, Report, Tool};
 pub use tools::jobs::described;
 pub use tools::radare2::policy::PolicyMode;

@@ -1,5 +1,6 @@
-//! JSON schemas of parameters, as lean as clients can read them: every token
-//! of a schema is paid for by every conversation.
+//! JSON schemas of parameters and results, as lean as clients can read them: every
+//! token of a schema is paid for by every conversation. Those of results go one
+//! level deep: which members a report has, and of which kind they are.
 
 use std::sync::Arc;
 
@@ -46,6 +47,55 @@ pub(crate) fn of<P: JsonSchema>(
     Arc::new(schema)
 }
 
+/// An object whose members schemas don't spell out.
+#[derive(Debug, JsonSchema)]
+pub(crate) struct Object {}
+
+/// A list of them.
+pub(crate) type List = Vec<Object>;
+
+/// The schema of a report: its members, and of which kind they are.
+pub(crate) fn report<R: JsonSchema>() -> Value {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.meta_schema = None;
+    settings.inline_subschemas = true;
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<R>()
+        .to_value();
+    let members = schema.get("properties").and_then(Value::as_object);
+    let members = members.into_iter().flatten();
+    let members: Map<_, _> = members
+        .map(|(name, member)| (name.clone(), Value::Object(kind(member))))
+        .collect();
+    json!({"type": "object", "properties": members})
+}
+
+/// Of which kind a value is.
+fn kind(schema: &Value) -> Map<String, Value> {
+    let mut kind = Map::new();
+    if let Some(named) = schema.get("type") {
+        kind.insert("type".to_owned(), named.clone());
+    }
+    kind
+}
+
+/// The schema of a tool's results: the envelope around this report. An error has
+/// the shape of an error, whichever tool it is; see [`crate::envelope`].
+pub(crate) fn result(report: Value) -> Arc<Map<String, Value>> {
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), "object".into());
+    let members = json!({
+        "status": {"enum": ["success", "running", "error"]},
+        "data": report,
+        "metadata": {"type": "object"},
+        "job_id": {"type": "string"},
+    });
+    schema.insert("properties".to_owned(), members);
+    schema.insert("required".to_owned(), json!(["status", "metadata"]));
+    Arc::new(schema)
+}
+
 fn cache_parameter() -> Value {
     json!({
         "type": "string",
@@ -80,5 +130,33 @@ fn prune(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(prune),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is of interest")]
+    struct Sample {
+        /// Words that cost.
+        name: String,
+        size: Option<u64>,
+        items: List,
+        rows: Vec<(u64, String)>,
+        any: Value,
+    }
+
+    #[test]
+    fn a_reports_schema_is_one_level_deep() {
+        let expected = json!({"type": "object", "properties": {
+            "name": {"type": "string"},
+            "size": {"type": ["integer", "null"]},
+            "items": {"type": "array"},
+            "rows": {"type": "array"},
+            "any": {},
+        }});
+        assert_eq!(report::<Sample>(), expected);
     }
 }

@@ -3,6 +3,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// How much of a caller's text is said back in a message.
 const QUOTED_CHARS: usize = 200;
@@ -16,6 +20,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [byte >> 4, byte & 15])
         .filter_map(|digit| char::from_digit(u32::from(digit), 16))
         .collect()
+}
+
+/// A point in time as RFC 3339 writes it; empty when it is none of the calendar's.
+pub fn timestamp(time: SystemTime) -> String {
+    OffsetDateTime::from(time)
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 /// A caller's text as it stands in a message: escaped, and cut.

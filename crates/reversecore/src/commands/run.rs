@@ -288,6 +288,7 @@ mod tests {
             title: "",
             description: "",
             input_schema: Arc::default(),
+            output_schema: Arc::default(),
             annotations: Annotations {
                 read_only: true,
                 destructive: false,

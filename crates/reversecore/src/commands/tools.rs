@@ -39,6 +39,7 @@ fn describe(descriptor: &Descriptor) -> Value {
         "title": descriptor.title,
         "description": descriptor.description,
         "inputSchema": *descriptor.input_schema,
+        "outputSchema": *descriptor.output_schema,
         "annotations": {
             "readOnlyHint": read_only, "destructiveHint": destructive,
             "idempotentHint": idempotent, "openWorldHint": open_world,

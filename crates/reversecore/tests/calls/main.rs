@@ -20,6 +20,7 @@ mod prompts;
 mod radare2;
 mod results;
 mod rules;
+mod tasks;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -73,22 +73,7 @@ impl Session {
 
     /// The same, with a command that has arguments or an environment of its own.
     pub(crate) fn start_as(command: &mut Command) -> Self {
-        let mut process = command
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = process.stdin.take().unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut session = Self {
-            process,
-            stdin,
-            stdout,
-            last_id: 0,
-            early: HashMap::new(),
-            notifications: Vec::new(),
-        };
+        let mut session = Self::start_without_a_word(command);
         session.request(
             "initialize",
             &json!({
@@ -99,6 +84,26 @@ impl Session {
         );
         session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         session
+    }
+
+    /// Starts a server, and says nothing yet: requests of 2026-07-28 need no opening.
+    pub(crate) fn start_without_a_word(command: &mut Command) -> Self {
+        let mut process = command
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        Self {
+            process,
+            stdin,
+            stdout,
+            last_id: 0,
+            early: HashMap::new(),
+            notifications: Vec::new(),
+        }
     }
 
     /// Calls a tool and returns its envelope, after checking that the parts of
@@ -144,6 +149,12 @@ impl Session {
         self.wait(method, id)
     }
 
+    /// Sends a request and returns what answers it, a result or an error.
+    pub(crate) fn exchange(&mut self, method: &str, params: &Value) -> Value {
+        let id = self.post(method, params);
+        self.message(id)
+    }
+
     fn post(&mut self, method: &str, params: &Value) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
@@ -153,10 +164,15 @@ impl Session {
 
     #[track_caller]
     fn wait(&mut self, method: &str, id: u64) -> Value {
+        let mut message = self.message(id);
+        assert!(message["error"].is_null(), "{method}: {message}");
+        message["result"].take()
+    }
+
+    fn message(&mut self, id: u64) -> Value {
         loop {
-            if let Some(mut message) = self.early.remove(&id) {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].take();
+            if let Some(message) = self.early.remove(&id) {
+                return message;
             }
             let mut line = String::new();
             let length = self.stdout.read_line(&mut line).unwrap();

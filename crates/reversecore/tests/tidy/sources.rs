@@ -29,10 +29,13 @@ impl Source {
         }
     }
 
-    /// Whether the file is compiled for tests and benchmarks only.
+    /// Whether the file is compiled for tests, benchmarks and examples only.
     pub(crate) fn is_test(&self) -> bool {
         let inside = |directory: &str| self.path.contains(directory);
-        inside("/tests/") || inside("/benches/") || self.path.ends_with("/tests.rs")
+        inside("/tests/")
+            || inside("/benches/")
+            || inside("/examples/")
+            || self.path.ends_with("/tests.rs")
     }
 
     /// `path:line: what`, for each line of the product code that `matches`.

@@ -31,7 +31,7 @@ use super::auth::Client;
 use super::sessions::{Sessions, asked_by, gone};
 use super::{HttpSettings, body, guard};
 use crate::calls::Calls;
-use crate::handler::{Handler, SESSION_HEADER};
+use crate::handler::{SESSION_HEADER, Served};
 use crate::verbatim;
 
 /// JSON-RPC's own codes.
@@ -39,9 +39,8 @@ const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 
 /// What serves `/mcp`.
-#[derive(Clone)]
-pub(super) struct Mcp {
-    service: StreamableHttpService<Handler, Sessions>,
+pub(super) struct Mcp<H> {
+    service: StreamableHttpService<H, Sessions>,
     sessions: Arc<Sessions>,
     calls: Calls,
     work: Handle,
@@ -50,16 +49,17 @@ pub(super) struct Mcp {
     body_time: Duration,
 }
 
-impl Mcp {
+impl<H: Served> Mcp<H> {
     pub(super) fn new(
-        handler: Handler,
+        mut handler: H,
         settings: &HttpSettings,
         address: SocketAddr,
         work: Handle,
         stop: CancellationToken,
     ) -> Self {
-        let calls = handler.calls().clone();
-        let handler = handler.verbatim();
+        let core = handler.core();
+        let calls = core.calls().clone();
+        *core = core.verbatim();
         let sessions = Sessions::new(
             calls.clone(),
             settings.max_sessions,
@@ -94,27 +94,22 @@ impl Mcp {
 }
 
 /// The route.
-pub(super) async fn serve(State(mcp): State<Mcp>, request: Request) -> Response {
-    let Mcp {
-        service,
-        sessions: _,
-        calls,
-        work,
-        stop,
-        max_body_bytes,
-        body_time,
-    } = mcp;
+pub(super) async fn serve<H: Served>(
+    // Shared: rmcp's settings have lists of names, which are not worth a copy a request.
+    State(mcp): State<Arc<Mcp<H>>>,
+    request: Request,
+) -> Response {
     let client = request.extensions().get::<Client>().map(Client::shared);
     let session = request.headers().get(SESSION_HEADER);
     let session = session.and_then(|id| id.to_str().ok());
-    if session.is_some_and(|id| calls.is_anothers(id, client.as_deref())) {
+    if session.is_some_and(|id| mcp.calls.is_anothers(id, client.as_deref())) {
         return gone().into_response();
     }
     let is_json = is_json(&request);
     let (parts, unread) = request.into_parts();
     let mut read = Body::empty();
     if parts.method == Method::POST {
-        match body::whole(&parts.headers, unread, max_body_bytes, body_time).await {
+        match body::whole(&parts.headers, unread, mcp.max_body_bytes, mcp.body_time).await {
             Err(refusal) => return refusal.into_response(),
             Ok(body) if is_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() => {
                 return bad_message(PARSE_ERROR, "the message is not valid JSON");
@@ -123,10 +118,11 @@ pub(super) async fn serve(State(mcp): State<Mcp>, request: Request) -> Response 
         }
     }
     // A stream that the client listens on is no answer: it never ends by itself.
-    let delivery = (parts.method != Method::GET).then(|| calls.delivery());
+    let delivery = (parts.method != Method::GET).then(|| mcp.calls.delivery());
     let request = Request::from_parts(parts, read);
-    let served = async move { asked_by(client, service.handle(request)).await };
-    let served = AbortOnDropHandle::new(work.spawn(served.in_current_span()));
+    let shared = Arc::clone(&mcp);
+    let served = async move { asked_by(client, shared.service.handle(request)).await };
+    let served = AbortOnDropHandle::new(mcp.work.spawn(served.in_current_span()));
     let (response, refusal) = match served.await {
         Ok(served) => served,
         Err(error) => {
@@ -135,7 +131,7 @@ pub(super) async fn serve(State(mcp): State<Mcp>, request: Request) -> Response 
         }
     };
     let status = response.status();
-    if status.is_server_error() && stop.is_cancelled() {
+    if status.is_server_error() && mcp.stop.is_cancelled() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     if status.is_server_error()

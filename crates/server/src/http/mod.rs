@@ -27,6 +27,8 @@ mod mcp;
 mod range;
 mod rate;
 mod refusal;
+mod said;
+mod session;
 mod sessions;
 mod settings;
 mod stream;
@@ -48,7 +50,7 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::Handler;
+use crate::handler::{Handler, Served};
 use crate::shutdown::{CANCEL_GRACE, Shutdown};
 use auth::Auth;
 use connections::PeerAddress;
@@ -107,24 +109,24 @@ pub enum HttpError {
 
 /// An HTTP server that listens and does not answer yet.
 #[derive(Debug)]
-pub struct Http {
+pub struct Http<H = Handler> {
     listener: TcpListener,
     address: SocketAddr,
     settings: HttpSettings,
     auth: Auth,
     tls: Option<Arc<rustls::ServerConfig>>,
-    handler: Handler,
+    handler: H,
     readiness: Readiness,
 }
 
-impl Http {
+impl<H: Served> Http<H> {
     /// Listens.
     ///
     /// # Errors
     /// When the address is not a loopback one and neither keys nor tokens are
     /// set, when a file of the settings can't be used, or when the address can't
     /// be listened on.
-    pub fn bind(settings: HttpSettings, handler: Handler) -> Result<Self, HttpError> {
+    pub fn bind(settings: HttpSettings, handler: H) -> Result<Self, HttpError> {
         let address = settings.address;
         if !address.ip().is_loopback() && !settings.identifies() {
             return Err(HttpError::KeyRequired { address });
@@ -198,13 +200,13 @@ impl Http {
             settings,
             auth,
             tls,
-            handler,
+            mut handler,
             readiness,
         } = self;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let stop = CancellationToken::new();
-        let calls = handler.calls().clone();
-        let catalogue = handler.catalogue().clone();
+        let calls = handler.core().calls().clone();
+        let catalogue = handler.core().catalogue().clone();
         let store = Store::open(catalogue.services().workspace.root(), settings.uploads);
         let artifacts = artifacts::Artifacts::new(Arc::clone(&catalogue), work.clone());
         let uploads = Uploads::new(store, work.clone(), settings.body_time);
@@ -212,7 +214,7 @@ impl Http {
         let sessions = mcp.sessions();
         // What needs a key where there are keys.
         let for_clients = Router::new()
-            .route("/mcp", any(mcp::serve).with_state(mcp))
+            .route("/mcp", any(mcp::serve::<H>).with_state(Arc::new(mcp)))
             .route("/jobs", get(jobs::list).with_state(Arc::clone(&catalogue)))
             .route(
                 "/jobs/{id}",

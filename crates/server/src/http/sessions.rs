@@ -1,32 +1,32 @@
-//! The sessions of the protocol versions before 2026-07-28: rmcp's own manager
-//! keeps them; this adds limits on their number, in all and of one client, closes
-//! the idle ones without cutting off a call that is still running, and cancels the
-//! calls of a session that is closed.
+//! The sessions of the protocol versions before 2026-07-28: which are open, limits on
+//! their number, in all and of one client, an end for the idle ones without cutting off a
+//! call that is still running, and for the calls of a session that is closed.
 //!
 //! rmcp neither tells the manager who asks, nor a client what went wrong: both go
 //! past it, in the task of the request ([`asked_by`]).
-//!
-//! rmcp's idle timer is switched off: it runs while a call runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use http::StatusCode;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::streamable_http_server::session::local::{
-    LocalSessionManager, LocalSessionManagerError, SessionError,
-};
+use rmcp::transport::common::server_side_http::session_id;
 use rmcp::transport::streamable_http_server::session::{
     ServerSseMessage, SessionId, SessionManager,
 };
 
 use super::refusal::Refusal;
+use super::said::Shelf;
+use super::session::{Line, Session, SessionError};
 use crate::calls::Calls;
 
 /// A session without a call in progress is closed after this time.
 const IDLE: Duration = Duration::from_secs(300);
 const IDLE_CHECK: Duration = Duration::from_secs(30);
+/// The id of the event that rmcp opens a session's own stream with.
+const OPENING_EVENT: &str = "0";
 /// When a session may be had again that could not be had.
 const ROOM_AFTER: Duration = Duration::from_secs(5);
 
@@ -67,7 +67,9 @@ pub(super) async fn asked_by<T>(
 /// The sessions that are open.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    inner: LocalSessionManager,
+    // A std mutex: held for map operations only, never across an await.
+    open: Mutex<HashMap<SessionId, Arc<Session>>>,
+    shelf: Arc<Shelf<Session>>,
     calls: Calls,
     max: usize,
     max_of_client: usize,
@@ -79,17 +81,19 @@ pub(super) enum SessionsError {
     /// All sessions have calls in progress, of everybody or of the client.
     #[error("too many sessions are open (end one with DELETE, or try again later)")]
     Full,
-    /// rmcp's manager failed.
+    /// No such session is open.
+    #[error("no such session is open")]
+    Gone,
+    /// The session does not do what is asked.
     #[error(transparent)]
-    Manager(#[from] LocalSessionManagerError),
+    Session(#[from] SessionError),
 }
 
 impl Sessions {
     pub(super) fn new(calls: Calls, max: usize, max_of_client: usize) -> Arc<Self> {
-        let mut inner = LocalSessionManager::default();
-        inner.session_config.keep_alive = None;
         Arc::new(Self {
-            inner,
+            open: Mutex::default(),
+            shelf: Shelf::new(),
             calls,
             max,
             max_of_client,
@@ -123,9 +127,17 @@ impl Sessions {
     }
 
     async fn close(&self, id: String) {
-        if let Err(error) = self.close_session(&SessionId::from(id)).await {
-            tracing::debug!(%error, "failed to close a session");
-        }
+        // One that is gone already is closed.
+        self.close_session(&SessionId::from(id)).await.ok();
+    }
+
+    fn find(&self, id: &SessionId) -> Result<Arc<Session>, SessionsError> {
+        let found = self.open().get(id).cloned();
+        found.ok_or(SessionsError::Gone).map_err(noted)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,20 +164,13 @@ fn refuse(error: &SessionsError) -> Refusal {
             "end one with DELETE, or try again later (`http.max_sessions` and `http.max_sessions_per_client` are the limits)",
         )
         .retry_after(ROOM_AFTER),
-        SessionsError::Manager(
-            LocalSessionManagerError::InvalidEventId(_)
-            | LocalSessionManagerError::SessionError(
-                SessionError::EventIdParseError(_)
-                | SessionError::InvalidEventId
-                | SessionError::DuplicatedRequestId(_),
-            ),
-        ) => Refusal::new(
+        SessionsError::Session(SessionError::UnknownEvent) => Refusal::new(
             StatusCode::BAD_REQUEST,
             "BAD_EVENT_ID",
             "no stream of this session is called so",
             "send the last event id as it came, or none",
         ),
-        SessionsError::Manager(_) => gone(),
+        SessionsError::Gone | SessionsError::Session(SessionError::Ended) => gone(),
     }
 }
 
@@ -181,68 +186,76 @@ pub(super) fn gone() -> Refusal {
 
 impl SessionManager for Sessions {
     type Error = SessionsError;
-    type Transport = <LocalSessionManager as SessionManager>::Transport;
+    type Transport = Line;
 
-    async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+    async fn create_session(&self) -> Result<(SessionId, Line), SessionsError> {
         let client = ASKER.try_with(|asker| asker.client.clone()).ok().flatten();
         self.make_room(client.as_deref()).await.map_err(noted)?;
-        let (id, transport) = self.inner.create_session().await.map_err(noted)?;
+        let (id, (session, line)) = (session_id(), Session::new(Arc::clone(&self.shelf)));
+        self.open().insert(id.clone(), session);
         self.calls.open_session(&id, client);
-        Ok((id, transport))
+        Ok((id, line))
     }
 
     async fn initialize_session(
         &self,
         id: &SessionId,
         message: ClientJsonRpcMessage,
-    ) -> Result<ServerJsonRpcMessage, Self::Error> {
-        self.inner
-            .initialize_session(id, message)
-            .await
-            .map_err(noted)
+    ) -> Result<ServerJsonRpcMessage, SessionsError> {
+        self.find(id)?.initialize(message).await.map_err(noted)
     }
 
-    async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
-        Ok(self.inner.has_session(id).await?)
+    async fn has_session(&self, id: &SessionId) -> Result<bool, SessionsError> {
+        Ok(self.open().contains_key(id))
     }
 
-    async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
+    async fn close_session(&self, id: &SessionId) -> Result<(), SessionsError> {
         self.calls.close_session(id);
-        self.inner.close_session(id).await.map_err(noted)
+        let closed = self.open().remove(id);
+        if let Some(session) = closed {
+            session.end();
+        }
+        Ok(())
     }
 
     async fn create_stream(
         &self,
         id: &SessionId,
         message: ClientJsonRpcMessage,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionsError> {
         self.calls.touch_session(id);
-        self.inner.create_stream(id, message).await.map_err(noted)
+        let said = self.find(id)?.ask(message).await.map_err(noted)?;
+        Ok(said.follow(0, ()))
     }
 
     async fn accept_message(
         &self,
         id: &SessionId,
         message: ClientJsonRpcMessage,
-    ) -> Result<(), Self::Error> {
+    ) -> Result<(), SessionsError> {
         self.calls.touch_session(id);
-        self.inner.accept_message(id, message).await.map_err(noted)
+        self.find(id)?.accept(message).await.map_err(noted)
     }
 
     async fn create_standalone_stream(
         &self,
         id: &SessionId,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionsError> {
         self.calls.touch_session(id);
-        self.inner.create_standalone_stream(id).await.map_err(noted)
+        Ok(self.find(id)?.own_stream())
     }
 
     async fn resume(
         &self,
         id: &SessionId,
         last_event_id: String,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionsError> {
         self.calls.touch_session(id);
-        self.inner.resume(id, last_event_id).await.map_err(noted)
+        let session = self.find(id)?;
+        if last_event_id == OPENING_EVENT {
+            return Ok(session.own_stream().left_stream());
+        }
+        let rest = session.resume(&last_event_id).map_err(noted)?;
+        Ok(rest.right_stream())
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Call, LEGACY, MODERN, Server, initialize, request};
 
 /// The largest list of tools that a client should have to read.
-const LIST_LIMIT: usize = 32 * 1024;
+const LIST_LIMIT: usize = 40 * 1024;
 
 pub(crate) async fn open_session(server: &Server) -> String {
     let answer = Call::post(&initialize()).send(server.address).await;
@@ -76,6 +76,7 @@ async fn a_session_lists_and_calls() {
             assert!(tool["annotations"][hint].is_boolean(), "{hint}: {tool}");
         }
         assert_eq!(tool["inputSchema"]["type"], "object");
+        assert_eq!(tool["outputSchema"]["type"], "object");
     }
 
     let result = send(call("list_workspace", &json!({}))).await.result();

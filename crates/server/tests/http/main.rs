@@ -12,6 +12,7 @@ mod eras;
 mod generated;
 mod health;
 mod limits;
+mod resume;
 mod support;
 mod tls;
 mod tokens;

@@ -22,7 +22,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::handles::Work;
+use crate::envelope::Stage;
+use crate::handles::{HandleView, Work};
 use crate::schedule::Caller;
 use crate::services::Services;
 use crate::tool::Tool;
@@ -57,6 +58,9 @@ pub struct Descriptor {
     /// The JSON schema of its parameters.
     #[serde(serialize_with = "shared")]
     pub input_schema: Arc<Map<String, Value>>,
+    /// The JSON schema of its results.
+    #[serde(serialize_with = "shared")]
+    pub output_schema: Arc<Map<String, Value>>,
     /// What a client may assume about calls.
     pub annotations: Annotations,
 }
@@ -84,6 +88,20 @@ pub struct Reply {
     pub json: String,
     /// The same for a reader: compact, no JSON.
     pub text: String,
+}
+
+/// What a call has come to within the inline budget.
+#[derive(Debug)]
+pub enum Called {
+    /// It is answered.
+    Done(Reply),
+    /// It goes on by itself.
+    HandedOut {
+        /// The name of its handle.
+        id: String,
+        /// What a caller is told who knows no other way to follow it.
+        reply: Reply,
+    },
 }
 
 impl Catalogue {
@@ -141,24 +159,42 @@ impl Catalogue {
         arguments: Map<String, Value>,
         caller: &Caller,
         cancel: &CancellationToken,
-    ) -> Option<Reply> {
+    ) -> Option<Called> {
         let tool = self.find(name)?;
         let handles = &self.inner.services.handles;
         let Some(inline) = handles.inline().filter(|_| tool.is_queued()) else {
-            return Some(self.begin(tool, arguments, caller, cancel).await);
+            let reply = self.begin(tool, arguments, caller, cancel).await;
+            return Some(Called::Done(reply));
         };
         // The request's own token fires when the request is over.
         let (begun, own) = (Instant::now(), CancellationToken::new());
         let mut work = self.begin(tool, arguments, caller, &own);
-        let patience = tokio::time::sleep(inline);
+        // Without a budget whatever is not there already is handed out: the timer's
+        // millisecond would be one.
+        let patience = async {
+            if !inline.is_zero() {
+                tokio::time::sleep(inline).await;
+            }
+        };
         if let Some(reply) = done_within(&mut work, patience, cancel, &own).await {
-            return Some(reply);
+            return Some(Called::Done(reply));
         }
         match handles.keep(tool.name(), caller.clone(), begun, own.clone(), work) {
-            Ok(id) => Some(running::handed_out(&self.inner.services, &id, caller)),
+            Ok(id) => {
+                let reply = running::handed_out(&self.inner.services, &id, caller);
+                Some(Called::HandedOut { id, reply })
+            }
             // Too many: this one is waited for.
-            Err(mut work) => done_within(&mut work, std::future::pending(), cancel, &own).await,
+            Err(mut work) => {
+                let reply = done_within(&mut work, std::future::pending(), cancel, &own).await;
+                reply.map(Called::Done)
+            }
         }
+    }
+
+    /// How far a call has got that goes on by itself.
+    pub fn stage(&self, handle: &HandleView) -> Stage {
+        running::stage_of(&self.inner.services, handle.tool, &handle.caller)
     }
 
     fn find(&self, name: &str) -> Option<&dyn Erased> {
@@ -234,6 +270,7 @@ impl<T: Tool> Erased for T {
             title: T::TITLE,
             description: T::DESCRIPTION,
             input_schema: schema::of::<T::Params>(default_timeout, T::REMEMBERED),
+            output_schema: schema::result(T::report_schema()),
             annotations: Annotations {
                 read_only: T::READ_ONLY,
                 destructive: false,

@@ -21,8 +21,8 @@ use crate::schema;
 use crate::services::Services;
 use crate::tool::Record;
 
-/// When to ask again, in milliseconds.
-const POLL_AFTER_MS: u64 = 2000;
+/// When to ask again for the answer of a call that goes on, in milliseconds.
+pub const POLL_AFTER_MS: u64 = 2000;
 
 /// The tool. It passes a reply on as it is, so it is not made as the others are.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +47,7 @@ pub(super) fn handed_out(services: &Services, id: &str, caller: &Caller) -> Repl
 }
 
 fn running(services: &Services, id: &str, tool: &str, caller: &Caller) -> Reply {
-    let job = caller
-        .job()
-        .and_then(|id| services.schedule.scheduler.job(id));
-    let metadata = stage(tool, job.as_ref());
+    let metadata = stage_of(services, tool, caller);
     let mut text = format!("{tool} is {}", metadata.stage);
     if let Some(progress) = metadata.progress {
         text.push_str(&format!(", {:.0} %", progress * 100.0));
@@ -69,6 +66,14 @@ fn running(services: &Services, id: &str, tool: &str, caller: &Caller) -> Reply 
         json: serde_json::to_string(&envelope).unwrap_or_default(),
         text,
     }
+}
+
+/// How far a call has got.
+pub(super) fn stage_of(services: &Services, tool: &str, caller: &Caller) -> Stage {
+    let job = caller
+        .job()
+        .and_then(|id| services.schedule.scheduler.job(id));
+    stage(tool, job.as_ref())
 }
 
 fn stage(tool: &str, job: Option<&JobView>) -> Stage {
@@ -128,6 +133,8 @@ impl Erased for GetJobResult {
             title: "Get a job's result",
             description: "The answer to a call that was not done in time and said `running` with a `job_id`: waits for it, and says how far it is if it is still not done.",
             input_schema: schema::of::<Params>(default_timeout, false),
+            // It has the report of any tool.
+            output_schema: schema::result(schema::report::<schema::Object>()),
             annotations: Annotations {
                 read_only: true,
                 destructive: false,

@@ -9,12 +9,14 @@ use reversecore_jobs::Running;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::envelope::{Coverage, Metadata};
 use crate::error::ToolError;
 use crate::results::cache::Reuse;
 use crate::schedule::{Caller, Workload, estimates};
+use crate::schema;
 use crate::services::Services;
 use crate::workspace::Target;
 
@@ -71,6 +73,12 @@ pub trait Tool: Copy + Send + Sync + 'static {
         _size: u64,
     ) -> Workload<'p> {
         Self::workload(params)
+    }
+
+    /// The schema of the report, made of its type by `schema::report`.
+    /// Whoever adds a tool gives it one: a test with every tool's answers wants it.
+    fn report_schema() -> Value {
+        schema::report::<schema::Object>()
     }
 
     /// Does the work.

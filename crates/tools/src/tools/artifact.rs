@@ -7,6 +7,7 @@ use std::sync::Arc;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::strings::compiled;
 use crate::arguments::invalid;
@@ -14,6 +15,7 @@ use crate::bounded::Bounded;
 use crate::error::{ErrorCode, ToolError};
 use crate::results::cache::Reuse;
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::tool::{Answer, Call, Report, Tool};
 
 /// Bytes of a page where the server sets no budget.
@@ -53,7 +55,7 @@ pub(super) struct Params {
 }
 
 /// What was read.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct ArtifactReport {
     /// Bytes of the whole.
     bytes: u64,
@@ -102,6 +104,10 @@ impl Tool for ReadArtifact {
     const TITLE: &'static str = "Read a large result";
     const DESCRIPTION: &'static str = "Read a result that was too large to be shown whole (`metadata.artifact`): lines from `from_line`, lines that match `pattern` with `context` around them, only their `count`, or bytes from `offset`.";
     const REMEMBERED: bool = false;
+
+    fn report_schema() -> Value {
+        schema::report::<ArtifactReport>()
+    }
 
     fn workload(_: &Params) -> Workload<'_> {
         Workload {

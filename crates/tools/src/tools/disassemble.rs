@@ -19,6 +19,7 @@ use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List, Object};
 use crate::text::quoted;
 use crate::tool::{Answer, Call, Tool};
 
@@ -164,6 +165,21 @@ fn named(name: &str) -> Option<Architecture> {
         .map(|(_, architecture)| *architecture)
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    architecture: String,
+    bits: u8,
+    endian: String,
+    mode: String,
+    start: Object,
+    symbol: String,
+    instructions: List,
+    stopped: String,
+    next: Object,
+}
+
 impl Tool for DisassembleCode {
     type Params = Params;
     type Report = Tree;
@@ -172,6 +188,10 @@ impl Tool for DisassembleCode {
     const ALIASES: &'static [&'static str] = &["disassemble_with_capstone"];
     const TITLE: &'static str = "Disassemble";
     const DESCRIPTION: &'static str = "Disassemble x86, ARM, AArch64, MIPS, PowerPC, RISC-V and more at an `address`, file `offset`, `symbol` or, by default, the entry point. Each instruction with address, bytes, and for branches and calls the target and its symbol; `next` continues. Raw code needs `architecture`.";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::DISASSEMBLE, params.timeout)

@@ -6,6 +6,7 @@ use reversecore_analysis::identify::{Identity, identify as identified};
 use reversecore_exec::{Finished, Keep};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded::Timeout;
 use crate::embedded::engine::Engine;
@@ -15,6 +16,7 @@ use crate::error::{ErrorCode, ToolError};
 use crate::external::Analysis;
 use crate::programs::Program;
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::text::escaped;
 use crate::tool::{Answer, Call, Report, Tool};
 
@@ -64,7 +66,7 @@ pub(crate) fn identity(bytes: &[u8]) -> Identity {
     identified(bytes, Some(&binary::parse(bytes, &options)))
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct FileReport {
     /// In one line.
     description: String,
@@ -103,6 +105,10 @@ impl Tool for RunFile {
     const NAME: &'static str = "run_file";
     const TITLE: &'static str = "Identify file type";
     const DESCRIPTION: &'static str = "Identify a file's type from its content: description such as format, architecture, linking and stripped state, plus MIME type and encoding. Fast; the first thing to run on an unknown file.";
+
+    fn report_schema() -> Value {
+        schema::report::<FileReport>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params

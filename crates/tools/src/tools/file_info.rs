@@ -6,6 +6,7 @@ use reversecore_analysis::hashes::{Algorithm, Digests, HashReport};
 use reversecore_analysis::identify::{Identity, identify};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded::Timeout;
 use crate::embedded::present::{Tree, outline};
@@ -13,6 +14,7 @@ use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, Object};
 use crate::tool::{Answer, Call, Tool};
 
 /// The name of the stage that takes long.
@@ -42,13 +44,16 @@ pub(crate) struct Describe {
 }
 
 /// What it says.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Described {
     size: u64,
+    #[schemars(with = "Object")]
     identity: Identity,
+    #[schemars(with = "Object")]
     hashes: HashReport,
     /// Of the imported functions of a PE file.
     imphash: Option<String>,
+    #[schemars(with = "Object")]
     entropy: EntropyReport,
 }
 
@@ -113,6 +118,10 @@ impl Tool for GetFileInfo {
     const NAME: &'static str = "get_file_info";
     const TITLE: &'static str = "File identity";
     const DESCRIPTION: &'static str = "What a file is, with evidence: type, MIME type, architecture, linking, compiler, packer and installer hints, packing verdict; MD5, SHA-1, SHA-256, SHA-512, CRC32, ssdeep, TLSH, imphash; entropy and its high regions.";
+
+    fn report_schema() -> Value {
+        schema::report::<Described>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::FILE_INFO, params.timeout)

@@ -7,10 +7,12 @@ use std::time::Duration;
 use reversecore_exec::{Containment, Mechanism, StartError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::error::ToolError;
 use crate::programs::{Program, ProgramState};
+use crate::schema;
 use crate::tool::{Answer, Call, Report, Tool};
 
 /// How long an answer waits for what is not known yet.
@@ -116,6 +118,10 @@ impl Tool for GetServerHealth {
     const DESCRIPTION: &'static str = "Whether the server is well: version, uptime, calls in progress and waiting, which external programs are installed, and which isolation mechanisms hold. Ask when a tool reports TOOL_NOT_FOUND or QUEUE_FULL.";
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
+
+    fn report_schema() -> Value {
+        schema::report::<HealthReport>()
+    }
 
     async fn run(&self, call: &Call<'_>, _: Params) -> Result<Answer<HealthReport>, ToolError> {
         let services = call.services;

@@ -3,6 +3,7 @@
 use reversecore_analysis::iocs::{Confidence, IocKind, IocOptions, IocReport, extract_watched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded::{Bounded, Timeout};
 use crate::embedded::present::{Tree, outline};
@@ -10,6 +11,7 @@ use crate::embedded::worker::{File, Request, Resident, Stage};
 use crate::embedded::{Trouble, Work};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List, Object};
 use crate::tool::{Answer, Call, Tool};
 
 /// Offsets that are listed of one indicator.
@@ -76,6 +78,17 @@ impl Work for Extract {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    items: List,
+    totals: Object,
+    suppressed: Object,
+    truncated: bool,
+    stopped_at: u64,
+}
+
 impl Tool for ExtractIocs {
     type Params = Params;
     type Report = Tree;
@@ -83,6 +96,10 @@ impl Tool for ExtractIocs {
     const NAME: &'static str = "extract_iocs";
     const TITLE: &'static str = "Extract indicators";
     const DESCRIPTION: &'static str = "Find indicators of compromise in any file, in ASCII and UTF-16: IP addresses, domains, URLs, e-mail, paths, registry keys, hashes, wallet addresses (checksums verified), CVE ids, user agents, mutexes; defanged forms are refanged. Each with offset and confidence; versions, OIDs and file names are left out and counted.";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::IOCS, params.timeout)

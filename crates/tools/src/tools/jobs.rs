@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use reversecore_jobs::{Client, JobId, JobView, Scheduler, StateView, Stats};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded::Bounded;
 use crate::embedded::present::word;
 use crate::error::{ErrorCode, ToolError};
+use crate::schema::{self, List, Object};
 use crate::tool::{Answer, Call, Report, Tool};
 
 /// The tool.
@@ -49,9 +51,10 @@ enum Named {
     Handle(String),
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ListReport {
     /// Those that run, those that wait, and the last that ended.
+    #[schemars(with = "List")]
     jobs: Vec<JobView>,
     /// Jobs of all clients.
     running: usize,
@@ -62,7 +65,7 @@ pub(super) struct ListReport {
 }
 
 /// Waiting jobs of all clients, by lane.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Waiting {
     interactive: usize,
     normal: usize,
@@ -74,11 +77,33 @@ struct Waiting {
 #[serde(transparent)]
 pub(super) struct JobReport(JobView);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CancelReport {
+    #[schemars(with = "u64")]
     job_id: JobId,
     /// Whether it was there to be cancelled; one that has ended is not.
     cancelled: bool,
+}
+
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct JobShape {
+    id: u64,
+    tool: String,
+    subject: String,
+    client: String,
+    lane: String,
+    state: String,
+    predicted: Object,
+    position: u64,
+    waits_for: Value,
+    waited_ms: f64,
+    predicted_start_ms: f64,
+    ran_ms: f64,
+    progress: Object,
+    ending: String,
+    used: Object,
 }
 
 impl Report for ListReport {
@@ -205,6 +230,10 @@ impl Tool for ListJobs {
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
 
+    fn report_schema() -> Value {
+        schema::report::<ListReport>()
+    }
+
     async fn run(
         &self,
         call: &Call<'_>,
@@ -246,6 +275,10 @@ impl Tool for GetJob {
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
 
+    fn report_schema() -> Value {
+        schema::report::<JobShape>()
+    }
+
     async fn run(
         &self,
         call: &Call<'_>,
@@ -266,6 +299,10 @@ impl Tool for CancelJob {
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
     const READ_ONLY: bool = false;
+
+    fn report_schema() -> Value {
+        schema::report::<CancelReport>()
+    }
 
     async fn run(
         &self,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use globset::GlobBuilder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -12,6 +13,7 @@ use crate::arguments::invalid;
 use crate::bounded::Bounded;
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
+use crate::schema;
 use crate::text::{escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
 use crate::workspace::{Entry, Kind, Listing, Walk};
@@ -87,6 +89,10 @@ impl Tool for ListWorkspace {
     const TITLE: &'static str = "List files";
     const DESCRIPTION: &'static str = "List the files that the other tools can analyse: path, size, kind, time of change. Start here when you don't know a file's path. Bytes of a name that are not UTF-8 are shown as %XX and can be passed back so.";
     const REMEMBERED: bool = false;
+
+    fn report_schema() -> Value {
+        schema::report::<ListReport>()
+    }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<ListReport>, ToolError> {
         let shown = quoted(&params.path);

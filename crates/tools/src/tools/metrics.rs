@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::arguments::invalid;
 use crate::error::ToolError;
+use crate::schema;
 use crate::telemetry::ToolMetrics;
 use crate::text::quoted;
 use crate::tool::{Answer, Call, Report, Tool};
@@ -65,6 +67,10 @@ impl Tool for GetToolMetrics {
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
     const IDEMPOTENT: bool = true;
+
+    fn report_schema() -> Value {
+        schema::report::<MetricsReport>()
+    }
 
     async fn run(
         &self,

@@ -6,6 +6,7 @@ use regex::Regex;
 use reversecore_analysis::binary::{self, BinaryReport, Image, ParseOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::strings::compiled;
 use crate::bounded::{Bounded, Timeout};
@@ -15,6 +16,7 @@ use crate::embedded::{Trouble, Work};
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::tool::{Answer, Call, Tool};
 
 /// The tool.
@@ -174,8 +176,9 @@ struct Shown<'a> {
     totals: &'a BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Report<'a> {
+    #[schemars(with = "List")]
     images: Vec<Shown<'a>>,
 }
 
@@ -187,6 +190,10 @@ impl Tool for ParseBinary {
     const ALIASES: &'static [&'static str] = &["parse_binary_with_lief"];
     const TITLE: &'static str = "Parse PE, ELF, Mach-O";
     const DESCRIPTION: &'static str = "Take an executable apart: headers, sections with entropy and permissions, segments, imports, exports, symbols, libraries, TLS callbacks, resources, version info, PDB path, Rich header, signature, overlay, build id, mitigations (NX, PIE, RELRO, canary, CFG). `parts`, `pattern`, `limit` and `skip` narrow the lists; `totals` has their sizes. Damaged files have partial answers with warnings.";
+
+    fn report_schema() -> Value {
+        schema::report::<Report<'_>>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::PARSE, params.timeout)

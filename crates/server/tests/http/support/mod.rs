@@ -3,6 +3,7 @@
 
 pub(crate) mod raw;
 mod server;
+mod services;
 
 use std::io;
 use std::net::SocketAddr;

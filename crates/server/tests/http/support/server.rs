@@ -4,18 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reversecore_exec::{
-    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
-};
 use reversecore_server::{Handler, Http, HttpError, HttpSettings, Shutdown, config};
-use reversecore_tools::{
-    Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings,
-    Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
-};
+use reversecore_tools::Catalogue;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+
+use super::services::services;
 
 /// A server in this process; it ends when this is dropped.
 #[derive(Debug)]
@@ -96,36 +91,4 @@ pub(crate) fn settings() -> HttpSettings {
     settings.max_connections = 64;
     settings.max_sessions = 64;
     settings
-}
-
-/// The launcher is a program that never answers: what needs no child process
-/// works, and a call that needs one runs until it is cancelled.
-fn services(workspace: &Path) -> Arc<Services> {
-    let engine = Engine::start(EngineConfig::new("/bin/cat", workspace)).unwrap();
-    let settings = WorkspaceSettings {
-        root: workspace.to_path_buf(),
-        read_dirs: Vec::new(),
-        rule_dirs: Vec::new(),
-    };
-    let mut workers = PoolConfig::new("/bin/cat");
-    workers.min = 0;
-    Arc::new(Services {
-        workers: WorkerPool::start(&engine, workers).unwrap(),
-        sessions: SessionPool::start(&engine, SessionConfig::default()),
-        engine,
-        workspace: Workspace::open(&settings).unwrap(),
-        programs: Programs::new(ProgramSettings {
-            strings: Some("/bin/cat".into()),
-            ..ProgramSettings::default()
-        }),
-        schedule: Schedule::start(ScheduleSettings::default()),
-        handles: Arc::new(Handles::new(HandleSettings::default())),
-        results: Arc::new(Results::new(&ResultSettings::default())),
-        telemetry: Telemetry::default(),
-        limits: Limits::default(),
-        started: Instant::now(),
-        default_timeout: None,
-        triage_rules: None,
-        radare2_policy: PolicyMode::Enforced,
-    })
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use reversecore_exec::{Keep, Scratch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded::{Bounded, OutputBytes, Timeout, default_output_bytes};
 use crate::embedded::engine::Engine;
@@ -15,6 +16,7 @@ use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::programs::Program;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::text::escaped;
 use crate::tool::{Answer, Call, Report, Tool};
 
@@ -41,9 +43,10 @@ pub(super) struct Params {
     engine: Engine,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct BinwalkReport {
     /// By offset.
+    #[schemars(with = "List")]
     signatures: Vec<Signature>,
 }
 
@@ -83,6 +86,10 @@ impl Tool for RunBinwalk {
     const NAME: &'static str = "run_binwalk";
     const TITLE: &'static str = "Scan firmware signatures";
     const DESCRIPTION: &'static str = "Scan a firmware image or any blob for embedded files: archives, file systems, executables, certificates, with offset, size and confidence. Nothing is extracted.";
+
+    fn report_schema() -> Value {
+        schema::report::<BinwalkReport>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params

@@ -13,6 +13,7 @@ use crate::embedded::present::Tree;
 use crate::embedded::worker::{File, Stage};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::tool::{Answer, Call, Tool};
 
 /// The tool.
@@ -49,6 +50,21 @@ impl Comparison {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    unchanged: usize,
+    changed_count: usize,
+    changed: List,
+    added_count: usize,
+    added: List,
+    removed_count: usize,
+    removed: List,
+    similarity: f64,
+    truncated: bool,
+}
+
 impl Tool for DiffBinaries {
     type Params = Params;
     type Report = Tree;
@@ -56,6 +72,10 @@ impl Tool for DiffBinaries {
     const NAME: &'static str = "diff_binaries";
     const TITLE: &'static str = "Compare two programs";
     const DESCRIPTION: &'static str = "What changed between two versions of a program (`file_path` old, `other_path` new): functions that changed with their similarity and changed blocks, added, removed, and how many are the same. Works without symbols; for patches, variants of malware, rebuilt libraries.";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         // The other file may change while this one does not.

@@ -17,6 +17,7 @@ use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, Object};
 use crate::services::Services;
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::radare2::workload_when_analysed;
@@ -217,6 +218,10 @@ impl Tool for ListFunctions {
     const TITLE: &'static str = "List functions";
     const DESCRIPTION: &'static str = "The functions of an executable (x86, ARM, AArch64, MIPS, …), stripped ones too: address, size, name, kind, how it was found, blocks, instructions, cyclomatic complexity, callers and callees. `sort`=complexity or callers shows what matters first; `pattern` filters names.";
 
+    fn report_schema() -> Value {
+        schema::report::<Report<'_>>()
+    }
+
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params
             .engine
@@ -281,11 +286,13 @@ impl Tool for ListFunctions {
 }
 
 /// As the caller sees it: rows without the names of their members.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Report<'a> {
     columns: [&'static str; COLUMNS.len()],
     #[serde(serialize_with = "rows")]
+    #[schemars(with = "Vec<Vec<Value>>")]
     functions: Vec<Row>,
+    #[schemars(with = "Object")]
     known: &'a reversecore_code::Coverage,
 }
 

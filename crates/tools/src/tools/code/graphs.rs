@@ -17,6 +17,7 @@ use crate::embedded::Trouble;
 use crate::embedded::present::{Tree, outline};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::tool::{Answer, Call, Tool};
 
 /// Edges for each node of a call graph, at most.
@@ -187,6 +188,16 @@ impl Flow {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct CallShape {
+    nodes: List,
+    edges: List,
+    truncated: bool,
+    graph: String,
+}
+
 impl Tool for GetCallGraph {
     type Params = CallParams;
     type Report = Tree;
@@ -194,6 +205,10 @@ impl Tool for GetCallGraph {
     const NAME: &'static str = "get_call_graph";
     const TITLE: &'static str = "Get a call graph";
     const DESCRIPTION: &'static str = "Who calls whom, around a function (`direction`, `depth`) or in the whole program, imports included: as nodes and edges, or as Mermaid or DOT text.";
+
+    fn report_schema() -> Value {
+        schema::report::<CallShape>()
+    }
 
     fn workload(params: &CallParams) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::CODE, params.timeout)
@@ -239,6 +254,19 @@ impl Tool for GetCallGraph {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct FlowShape {
+    name: String,
+    function: u64,
+    complexity: u32,
+    blocks: List,
+    edges: List,
+    instructions: Vec<Vec<String>>,
+    graph: String,
+}
+
 impl Tool for GetFlowGraph {
     type Params = FlowParams;
     type Report = Tree;
@@ -246,6 +274,10 @@ impl Tool for GetFlowGraph {
     const NAME: &'static str = "get_control_flow_graph";
     const TITLE: &'static str = "Get a control flow graph";
     const DESCRIPTION: &'static str = "The basic blocks of a function and how control goes from one to the other (taken, not taken, jump, switch, …), with cyclomatic complexity: as nodes and edges, or as Mermaid or DOT text; `instructions` shows the code of each block.";
+
+    fn report_schema() -> Value {
+        schema::report::<FlowShape>()
+    }
 
     fn workload(params: &FlowParams) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::CODE, params.timeout)

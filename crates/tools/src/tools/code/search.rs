@@ -15,6 +15,7 @@ use crate::embedded::present::Tree;
 use crate::embedded::worker::{File, Stage};
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::disassemble::number_of;
 
@@ -106,6 +107,14 @@ impl Search {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    hits: List,
+    truncated: bool,
+}
+
 impl Tool for SearchCode {
     type Params = Params;
     type Report = Tree;
@@ -113,6 +122,10 @@ impl Tool for SearchCode {
     const NAME: &'static str = "search_code";
     const TITLE: &'static str = "Search in code";
     const DESCRIPTION: &'static str = "Find code by `bytes` with wildcards, by `instructions` (names and operands with `*`, several in a row), or by a `constant` that it uses (a CRC polynomial, a magic number, an error code). Each hit with address, offset and function.";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(&params.file_path, estimates::CODE, params.timeout)

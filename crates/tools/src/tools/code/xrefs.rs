@@ -20,6 +20,7 @@ use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::error::ToolError;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::services::Services;
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::radare2::workload_when_analysed;
@@ -71,10 +72,12 @@ enum End {
 }
 
 /// What it says.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Listed {
     /// What the text stands for.
+    #[schemars(with = "List")]
     targets: Vec<Target>,
+    #[schemars(with = "List")]
     references: Vec<Row>,
     total: u64,
     more: bool,
@@ -241,6 +244,10 @@ impl Tool for FindXrefs {
     const NAME: &'static str = "find_xrefs";
     const TITLE: &'static str = "Find cross-references";
     const DESCRIPTION: &'static str = "Who refers to something (`to`: an address, a function, an import such as `system`, or the text of a string), or what a function refers to (`from`): calls, jumps, reads, writes, addresses taken, pointers in data, each with its instruction and the function that it is in.";
+
+    fn report_schema() -> Value {
+        schema::report::<Listed>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params

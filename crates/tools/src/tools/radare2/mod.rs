@@ -19,6 +19,7 @@ use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
 use crate::programs::Program;
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::services::Services;
 use crate::text::{diagnostics, escaped_lines, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
@@ -82,6 +83,10 @@ impl Tool for RunRadare2 {
     const NAME: &'static str = "run_radare2";
     const TITLE: &'static str = "Run radare2 commands";
     const DESCRIPTION: &'static str = "Run read-only radare2 commands on a file: `aaa;afl` (functions), `aaa;pdf @ main` (disassembly), `iIj`, `iSj`, `isj`, `izj` (headers, sections, symbols, strings as JSON), `axt`, `px`, `/x`. Functions and references are analysed first where the commands need them (`analysis`), once per file; otherwise each call starts afresh. Write a space between command and argument. No shell, pipes, redirection, writes or scripts.";
+
+    fn report_schema() -> Value {
+        schema::report::<Radare2Report>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload::on(

@@ -13,6 +13,7 @@ use regex::{Regex, RegexBuilder};
 use reversecore_exec::{Keep, Limits, Outcome};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::arguments::{invalid, number};
 use crate::bounded::{Bounded, OutputBytes, Timeout};
@@ -22,6 +23,7 @@ use crate::error::ToolError;
 use crate::external::Analysis;
 use crate::programs::Program;
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::text::quoted;
 use crate::tool::{Answer, Call, Tool};
 use lines::{Line, Lines};
@@ -122,6 +124,14 @@ struct Found {
     unreadable: u64,
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    columns: Vec<String>,
+    strings: Vec<Vec<Value>>,
+}
+
 impl Tool for RunStrings {
     type Params = Params;
     type Report = StringsReport;
@@ -129,6 +139,10 @@ impl Tool for RunStrings {
     const NAME: &'static str = "run_strings";
     const TITLE: &'static str = "Extract strings";
     const DESCRIPTION: &'static str = "Extract printable strings with their file offsets (hexadecimal in the text). Use `pattern` to look for something (URLs, paths, keys) instead of reading everything; `encoding`=all also finds UTF-16, as in Windows programs, and UTF-8. `metadata.total` counts all strings that match.";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params

@@ -6,6 +6,7 @@ mod summary;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::bounded::Timeout;
@@ -16,6 +17,7 @@ use crate::envelope::Coverage;
 use crate::error::ToolError;
 use crate::results::cache::Reuse;
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::tool::{Answer, Call, Tool};
 use crate::tools::yara::configured::Verdict;
 use summary::Summary;
@@ -58,6 +60,10 @@ impl Tool for TriageFile {
     const NAME: &'static str = "triage";
     const TITLE: &'static str = "Triage a file";
     const DESCRIPTION: &'static str = "Start here with an unknown file: identity, hashes, suspicious facts with the evidence for each, capabilities by imported functions, indicators, packing and entropy, embedded files, YARA matches if rules are configured, and what to look at next. One call, at most 4,000 tokens.";
+
+    fn report_schema() -> Value {
+        schema::report::<summary::Summary>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         Workload {

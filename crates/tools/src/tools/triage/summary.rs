@@ -9,11 +9,13 @@ use reversecore_analysis::carve::{CarveOptions, CarvedObject, Confidence as Sure
 use reversecore_analysis::entropy::{EntropyReport, Region};
 use reversecore_analysis::identify::{Identity, identify};
 use reversecore_analysis::iocs::{Confidence, Ioc, IocOptions, extract_watched};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Facts, Finding, Severity, findings, next_steps};
 use crate::embedded::present::{self, word};
 use crate::embedded::worker::{File, Stage};
+use crate::schema::{List, Object};
 use crate::tools::file_info::{HASHING, imphash, measured};
 
 /// 4,000 tokens: hexadecimal digits and addresses come to some three
@@ -50,26 +52,34 @@ const EMBEDDED: Stage = Stage {
 };
 
 /// The answer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     size: u64,
+    #[schemars(with = "Object")]
     identity: Identity,
     hashes: BTreeMap<String, String>,
     /// The rules of the operator's that match, each with tags and description;
     /// a worker leaves this empty.
     yara: Vec<String>,
     /// The worst first.
+    #[schemars(with = "List")]
     findings: Vec<Finding>,
+    #[schemars(with = "List")]
     capabilities: Vec<Capability>,
+    #[schemars(with = "Object")]
     binary: Option<Shape>,
+    #[schemars(with = "Object")]
     entropy: Entropy,
+    #[schemars(with = "List")]
     indicators: Vec<Indicator>,
     /// How many of each kind there are.
     indicator_totals: BTreeMap<String, u64>,
     /// Files in the file.
+    #[schemars(with = "List")]
     embedded: Vec<CarvedObject>,
     /// Calls that are worth while.
     next: Vec<String>,
+    #[schemars(with = "List")]
     pub(super) warnings: Warnings,
 }
 

@@ -16,6 +16,7 @@ use reversecore_analysis::yara::ExternalValue;
 use reversecore_exec::{Finished, Input, Keep, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::arguments::invalid;
 use crate::bounded::Timeout;
@@ -26,6 +27,7 @@ use crate::external::Analysis;
 use crate::programs::Program;
 use crate::results::cache::Reuse;
 use crate::schedule::{Workload, estimates};
+use crate::schema::{self, List};
 use crate::text::{diagnostics, escaped, quoted};
 use crate::tool::{Answer, Call, Report, Tool};
 use crate::workspace::{Kind, Refused, Scope, Walk, Workspace};
@@ -73,12 +75,14 @@ pub(super) struct Params {
     engine: Engine,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct YaraReport {
     /// The rules that match.
+    #[schemars(with = "List")]
     matches: Vec<Match>,
     /// The rules that took longest, when that was asked for or the time ran out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List")]
     slow: Vec<Slow>,
 }
 
@@ -133,6 +137,10 @@ impl Tool for RunYara {
     const NAME: &'static str = "run_yara";
     const TITLE: &'static str = "Match YARA rules";
     const DESCRIPTION: &'static str = "Match YARA rules against a file: give either `rule_file` (a path in the workspace or a rule directory) or `rules` (the text). Reports each matching rule with namespace, tags, metadata, and the offset, length and data of each matching string. `include` works within these directories.";
+
+    fn report_schema() -> Value {
+        schema::report::<YaraReport>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params.engine.kind(estimates::YARA, estimates::YARA_PROGRAM);
