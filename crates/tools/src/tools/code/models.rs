@@ -1,9 +1,12 @@
 //! The models of programs that a worker keeps. Making one costs from
 //! milliseconds to minutes; every question after that is answered from it.
 
+use std::cell::RefCell;
+
 use reversecore_analysis::Warnings;
 use reversecore_analysis::binary::{self, Image, ParseOptions};
 use reversecore_code::{Options, Program};
+use reversecore_decompile::Decompiler;
 
 use crate::embedded::Trouble;
 use crate::embedded::worker::{File, Stage};
@@ -28,6 +31,17 @@ pub(crate) struct Model {
     pub(crate) image: Image,
     /// What was strange about either.
     pub(crate) warnings: Warnings,
+    /// Made when the first of its functions is to be decompiled.
+    pub(crate) decompiler: RefCell<Option<Decompiler>>,
+}
+
+impl Model {
+    /// An estimate of the bytes that it holds.
+    fn memory(&self) -> u64 {
+        let decompiler = self.decompiler.borrow();
+        let decompiler = decompiler.as_ref().map_or(0, Decompiler::memory);
+        self.program.memory().saturating_add(decompiler)
+    }
 }
 
 /// The models of a worker, the last used one last.
@@ -51,7 +65,7 @@ impl Models {
                 Some(place) => self.0.remove(place),
                 None => (*key, make(file, number, keys.len())?),
             };
-            self.make_room(entry.1.program.memory(), keys);
+            self.make_room(entry.1.memory(), keys);
             self.0.push(entry);
         }
         let model = |key: &Key| self.0.iter().rev().find(|(known, _)| known == key);
@@ -64,7 +78,7 @@ impl Models {
     /// Gives up what was used longest ago, but none of those that are asked for.
     fn make_room(&mut self, bytes: u64, asked: &[Key]) {
         let held = |models: &Self| {
-            let all = models.0.iter().map(|(_, model)| model.program.memory());
+            let all = models.0.iter().map(|(_, model)| model.memory());
             all.sum::<u64>().saturating_add(bytes)
         };
         while self.0.len() >= MOST_MODELS || held(self) > MOST_BYTES {
@@ -110,6 +124,7 @@ fn make(file: &mut File<'_, '_>, number: usize, of: usize) -> Result<Model, Trou
                     program,
                     image,
                     warnings,
+                    decompiler: RefCell::new(None),
                 });
             }
             Err(error) => unknown = Some(error.to_string()),

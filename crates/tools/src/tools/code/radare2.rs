@@ -1,6 +1,6 @@
 //! The same questions answered by radare2: what `engine`=external means for
-//! `list_functions` and `find_xrefs`. It is there to compare with; it analyses
-//! the program for each call.
+//! `list_functions`, `find_xrefs` and `decompile`. It is there to compare with;
+//! it analyses the program for each call.
 
 use std::time::Duration;
 
@@ -124,6 +124,26 @@ pub(super) async fn references(
     };
     let lists: Vec<Vec<Reference>> = lines(&output(call, file_path, timeout, &command).await?);
     Ok(lists.into_iter().flatten().collect())
+}
+
+/// The function at an address as its pseudo-C.
+pub(super) async fn decompiled(
+    call: &Call<'_>,
+    file_path: &str,
+    timeout: Duration,
+    address: u64,
+) -> Result<String, ToolError> {
+    // What it does not take for a function itself becomes one.
+    let commands = format!("aa;s {address:#x};af;pdc");
+    let text = output(call, file_path, timeout, &commands).await?;
+    if text.trim().is_empty() {
+        return Err(ToolError::new(
+            ErrorCode::ToolFailed,
+            format!("radare2 has no function at {address:#x}"),
+            "Leave out `engine`: the embedded engine may have it.",
+        ));
+    }
+    Ok(text)
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(
