@@ -52,7 +52,7 @@ fn compile(workspace: &Workspace, name: &str, change: [&str; 3]) {
     assert!(status.success());
 }
 
-fn first(workspace: &Workspace, name: &str) {
+pub(crate) fn first(workspace: &Workspace, name: &str) {
     compile(workspace, name, ["", "", ""]);
 }
 
@@ -60,7 +60,7 @@ fn first(workspace: &Workspace, name: &str) {
     clippy::disallowed_methods,
     reason = "binutils are what is compared with"
 )]
-fn output(program: &str, arguments: &[&str], workspace: &Workspace) -> String {
+pub(crate) fn output(program: &str, arguments: &[&str], workspace: &Workspace) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(workspace.path())
@@ -70,7 +70,7 @@ fn output(program: &str, arguments: &[&str], workspace: &Workspace) -> String {
 }
 
 #[track_caller]
-fn data(session: &mut Session, tool: &str, given: &Value) -> Value {
+pub(crate) fn data(session: &mut Session, tool: &str, given: &Value) -> Value {
     let envelope = session.call(tool, given);
     assert_eq!(envelope["status"], "success", "{tool} {given}: {envelope}");
     envelope["data"].clone()

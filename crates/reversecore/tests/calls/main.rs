@@ -11,6 +11,7 @@ mod alone;
 mod arguments;
 mod code;
 mod configured;
+mod decompile;
 mod handles;
 mod huge;
 mod jobs;

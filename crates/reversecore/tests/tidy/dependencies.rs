@@ -11,22 +11,26 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("reversecore", &["exec", "jobs", "load", "server", "tools"]),
     ("reversecore-analysis", &[]),
     ("reversecore-code", &["analysis"]),
+    ("reversecore-decompile", &["analysis", "code"]),
     ("reversecore-exec", &[]),
     ("reversecore-jobs", &[]),
     ("reversecore-load", &[]),
     ("reversecore-server", &["exec", "jobs", "tools"]),
     ("reversecore-testkit", &[]),
-    ("reversecore-tools", &["analysis", "code", "exec", "jobs"]),
+    (
+        "reversecore-tools",
+        &["analysis", "code", "decompile", "exec", "jobs"],
+    ),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may
 /// use each.
 /// (`load` is a client, and speaks HTTP as such.)
-const RESERVED: [(&str, &str); 21] = [
+const RESERVED: [(&str, &str); 22] = [
     ("axum", "reversecore-server"),
     ("hyper", "reversecore-server"),
     ("hyper-util", "reversecore-server"),
@@ -44,6 +48,7 @@ const RESERVED: [(&str, &str); 21] = [
     ("schemars", "reversecore-tools"),
     ("capstone", "reversecore-analysis"),
     ("iced-x86", "reversecore-analysis"),
+    ("ghidra-decompiler", "reversecore-decompile"),
     ("object", "reversecore-analysis"),
     ("yara-x", "reversecore-analysis"),
     ("psl", "reversecore-analysis"),

@@ -101,7 +101,7 @@ pub(crate) fn unsafe_stays_in_exec(source: &Source) -> Vec<String> {
 }
 
 pub(crate) fn analysis_is_pure(source: &Source) -> Vec<String> {
-    if !matches!(source.package.as_str(), "analysis" | "code")
+    if !matches!(source.package.as_str(), "analysis" | "code" | "decompile")
         || source.is_test()
         || source.path.ends_with("tests.rs")
     {

@@ -77,6 +77,10 @@ pub(crate) enum Trouble {
     Rules { message: String },
     /// The file could not be mapped.
     Unreadable { message: String },
+    /// The time ran out before there was anything to say.
+    OutOfTime { hint: String },
+    /// The engine has no answer for this file.
+    Engine { message: String, hint: String },
 }
 
 /// An answer of a worker, and the file it is about.
@@ -258,6 +262,14 @@ impl Trouble {
                 "Call again; if it persists, the file system has a fault.",
             )
             .log_detail(message),
+            Self::OutOfTime { hint } => ToolError::new(
+                ErrorCode::Timeout,
+                "the time ran out before the answer was complete",
+                quoted(&hint),
+            ),
+            Self::Engine { message, hint } => {
+                ToolError::new(ErrorCode::ToolFailed, diagnostics(&message), quoted(&hint))
+            }
         }
     }
 }

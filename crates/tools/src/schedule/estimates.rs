@@ -62,6 +62,16 @@ pub(crate) const PARSE: Kind = embedded("parse", 500, 1_000, 1.0);
 pub(crate) const DISASSEMBLE: Kind = embedded("disassemble", 500, 500, 1.0);
 /// With a model of the program that has to be made first.
 pub(crate) const CODE: Kind = embedded("code", 2_000, 60_000, 12.0);
+/// A function, with a model of the program and the decompiler's idea of it that
+/// have to be made first.
+pub(crate) const DECOMPILE: Kind = {
+    let Kind { engine, estimate } = embedded("decompile", 100_000, 60_000, 14.0);
+    let estimate = Estimate {
+        memory: 64 * MIB,
+        ..estimate
+    };
+    Kind { engine, estimate }
+};
 pub(crate) const DIFF: Kind = embedded("diff", 4_000, 200_000, 24.0);
 pub(crate) const IOCS: Kind = embedded("iocs", 500, 15_000, 0.5);
 pub(crate) const CARVE: Kind = embedded("carve", 500, 2_500, 0.1);

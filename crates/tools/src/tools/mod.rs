@@ -32,6 +32,7 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(code::xrefs::FindXrefs),
         Box::new(code::graphs::GetCallGraph),
         Box::new(code::graphs::GetFlowGraph),
+        Box::new(code::decompile::Decompile),
         Box::new(code::search::SearchCode),
         Box::new(code::diff::DiffBinaries),
         Box::new(iocs::ExtractIocs),

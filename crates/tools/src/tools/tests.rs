@@ -86,6 +86,11 @@ fn parameters_and_defaults_are_those_that_were_promised() {
                    "function": null, "data": false, "limit": 100, "timeout": 300}),
         ),
         (
+            "decompile",
+            json!({"file_path": null, "function": null, "limit": 10_000, "timeout": 300,
+                   "engine": "auto"}),
+        ),
+        (
             "diff_binaries",
             json!({"file_path": null, "other_path": null, "limit": 50, "timeout": 600}),
         ),

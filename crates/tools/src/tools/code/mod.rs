@@ -1,6 +1,6 @@
 //! Questions about the code of a program: `list_functions`, `find_xrefs`,
 //! `get_call_graph`, `get_control_flow_graph`, `search_code`, `diff_binaries`,
-//! and functions for `disassemble`.
+//! `decompile`, and functions for `disassemble`.
 //!
 //! A worker makes the model of a program once ([`models`]) and answers from it;
 //! calls about one file prefer the worker that has it.
@@ -12,6 +12,7 @@
 //! | `radare2` | the same from radare2 |
 //! | the others | one tool each |
 
+pub(crate) mod decompile;
 pub(crate) mod diff;
 pub(crate) mod functions;
 pub(crate) mod graphs;

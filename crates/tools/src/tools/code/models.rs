@@ -1,9 +1,12 @@
 //! The models of programs that a worker keeps. Making one costs from
 //! milliseconds to minutes; every question after that is answered from it.
 
+use std::cell::RefCell;
+
 use reversecore_analysis::Warnings;
 use reversecore_analysis::binary::{self, Image, ParseOptions};
 use reversecore_code::{Options, Program};
+use reversecore_decompile::Decompiler;
 
 use crate::embedded::Trouble;
 use crate::embedded::worker::{File, Stage};
@@ -28,11 +31,9 @@ pub(crate) struct Model {
     pub(crate) image: Image,
     /// What was strange about either.
     pub(crate) warnings: Warnings,
+    /// Made when the first of its functions is to be decompiled.
+    pub(crate) decompiler: RefCell<Option<Decompiler>>,
 }
-
-/// The models of a worker, the last used one last.
-#[derive(Debug, Default)]
-pub(crate) struct Models(Vec<(Key, Model)>);
 
 impl Model {
     /// An estimate of the bytes that it holds.
@@ -45,9 +46,15 @@ impl Model {
         let lists = named(&image.imports, |import| import.name.as_deref())
             + named(&image.exports, |export| export.name.as_deref())
             + named(&image.symbols, |symbol| Some(&symbol.name));
-        self.program.memory() + lists as u64
+        let decompiler = self.decompiler.borrow();
+        let decompiler = decompiler.as_ref().map_or(0, Decompiler::memory);
+        (self.program.memory() + lists as u64).saturating_add(decompiler)
     }
 }
+
+/// The models of a worker, the last used one last.
+#[derive(Debug, Default)]
+pub(crate) struct Models(Vec<(Key, Model)>);
 
 impl Models {
     /// The model of each of the job's files, which have these keys; made where it
@@ -125,6 +132,7 @@ fn make(file: &mut File<'_, '_>, number: usize, of: usize) -> Result<Model, Trou
                     program,
                     image,
                     warnings,
+                    decompiler: RefCell::new(None),
                 });
             }
             Err(error) => unknown = Some(error.to_string()),

@@ -3,11 +3,12 @@
 use reversecore_analysis::Warnings;
 use reversecore_analysis::disassemble::Disassembly;
 use reversecore_code::{CallGraph, Coverage, Diff, Found, NotFound};
+use reversecore_decompile::Decompiled;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::models::{Key, Model};
-use super::{diff, functions, graphs, listing, search, xrefs};
+use super::{decompile, diff, functions, graphs, listing, search, xrefs};
 use crate::embedded::worker::{File, Request, Resident};
 use crate::embedded::{Trouble, Work};
 
@@ -29,6 +30,8 @@ pub(crate) enum Question {
     Search(search::Search),
     Listing(listing::Listing),
     Diff(diff::Comparison),
+    Decompile(decompile::Wanted),
+    Which(decompile::Which),
 }
 
 /// What a worker says.
@@ -50,6 +53,8 @@ pub(crate) enum Reply {
     Search(Found),
     Listing(Disassembly),
     Diff(Diff),
+    Decompiled(Decompiled),
+    Which(decompile::Found),
 }
 
 impl Ask {
@@ -113,6 +118,8 @@ fn one(
         Question::Listing(question) => {
             Reply::Listing(question.answer(model, file.bytes(), warnings)?)
         }
+        Question::Decompile(question) => Reply::Decompiled(question.answer(model, file)?),
+        Question::Which(question) => Reply::Which(question.answer(model)?),
         // A comparison comes with two files.
         Question::Diff(_) => {
             return Err(Trouble::Unreadable {

@@ -1,6 +1,6 @@
 //! The same questions answered by radare2: what `engine`=external means for
-//! `list_functions` and `find_xrefs`. It is there to compare with. The program is
-//! analysed once, by a session that `run_radare2` shares.
+//! `list_functions`, `find_xrefs` and `decompile`. It is there to compare with. The
+//! program is analysed once, by a session that `run_radare2` shares.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::arguments::invalid;
 use crate::error::{ErrorCode, ToolError};
 use crate::tool::Call;
-use crate::tools::radare2::ask_analysed;
+use crate::tools::radare2::{Share, ask_analysed};
 
 /// Bytes of its answer that are read; 100,000 functions have about 60 MB.
 const LARGEST_OUTPUT: usize = 64 << 20;
@@ -121,8 +121,29 @@ pub(super) async fn references(
     } else {
         named
     };
-    let lists: Vec<Vec<Reference>> = lines(&output(call, file_path, timeout, command).await?);
+    let lists: Vec<Vec<Reference>> =
+        lines(&output(call, file_path, timeout, command, Share::All).await?);
     Ok(lists.into_iter().flatten().collect())
+}
+
+/// The function at an address as its pseudo-C.
+pub(super) async fn decompiled(
+    call: &Call<'_>,
+    file_path: &str,
+    timeout: Duration,
+    address: u64,
+) -> Result<String, ToolError> {
+    // What it does not take for a function itself becomes one: not for others.
+    let commands = format!("s {address:#x};af;pdc");
+    let text = output(call, file_path, timeout, commands, Share::Own).await?;
+    if text.trim().is_empty() {
+        return Err(ToolError::new(
+            ErrorCode::ToolFailed,
+            format!("radare2 has no function at {address:#x}"),
+            "Leave out `engine`: the embedded engine may have it.",
+        ));
+    }
+    Ok(text)
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(
@@ -131,7 +152,7 @@ async fn read<T: for<'de> Deserialize<'de>>(
     timeout: Duration,
     command: &str,
 ) -> Result<Vec<T>, ToolError> {
-    let text = output(call, file_path, timeout, command.to_owned()).await?;
+    let text = output(call, file_path, timeout, command.to_owned(), Share::All).await?;
     let found = lines(&text);
     if found.is_empty() && !text.trim().is_empty() {
         return Err(ToolError::new(
@@ -155,8 +176,9 @@ async fn output(
     file_path: &str,
     timeout: Duration,
     commands: String,
+    share: Share,
 ) -> Result<String, ToolError> {
-    let printed = ask_analysed(call, file_path, timeout, commands, LARGEST_OUTPUT).await?;
+    let printed = ask_analysed(call, file_path, timeout, commands, share, LARGEST_OUTPUT).await?;
     if printed.truncated() {
         return Err(ToolError::new(
             ErrorCode::OutputLimit,

@@ -183,13 +183,24 @@ pub(super) fn workload_when_analysed<'p>(
     workload_with_session(planned, services, content, Depth::Basic)
 }
 
-/// What radare2 prints after its basic analysis of a file, which is done once.
+/// Who else uses a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// All that ask about the file: the commands change nothing.
+    All,
+    /// Nobody: they do.
+    Own,
+}
+
+/// What radare2 prints after its basic analysis of a file, which is done once for
+/// all that share it.
 /// The commands are our own: no policy looks at them.
 pub(super) async fn ask_analysed(
     call: &Call<'_>,
     file_path: &str,
     timeout: Duration,
     commands: String,
+    share: Share,
     budget: usize,
 ) -> Result<Captured, ToolError> {
     let mut analysis = call.analysis(Program::Radare2, file_path, timeout).await?;
@@ -197,7 +208,7 @@ pub(super) async fn ask_analysed(
     let plan = plan::Plan {
         depth: Depth::Basic,
         text: commands,
-        own: false,
+        own: share == Share::Own,
         undo: Vec::new(),
     };
     let reply = session::ask(call, &analysis, &content, &plan, budget).await?;
