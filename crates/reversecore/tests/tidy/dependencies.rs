@@ -11,22 +11,29 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 9] = [
-    ("reversecore", &["exec", "jobs", "load", "server", "tools"]),
+const ALLOWED: [(&str, &[&str]); 10] = [
+    (
+        "reversecore",
+        &["batch", "exec", "jobs", "load", "server", "tools"],
+    ),
     ("reversecore-analysis", &[]),
+    ("reversecore-batch", &[]),
     ("reversecore-code", &["analysis"]),
     ("reversecore-exec", &[]),
     ("reversecore-jobs", &[]),
     ("reversecore-load", &[]),
     ("reversecore-server", &["exec", "jobs", "tools"]),
     ("reversecore-testkit", &[]),
-    ("reversecore-tools", &["analysis", "code", "exec", "jobs"]),
+    (
+        "reversecore-tools",
+        &["analysis", "batch", "code", "exec", "jobs"],
+    ),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may
 /// use each.
 /// (`load` is a client, and speaks HTTP as such.)
-const RESERVED: [(&str, &str); 21] = [
+const RESERVED: [(&str, &str); 22] = [
     ("axum", "reversecore-server"),
     ("hyper", "reversecore-server"),
     ("hyper-util", "reversecore-server"),
@@ -39,6 +46,7 @@ const RESERVED: [(&str, &str); 21] = [
     ("clap", "reversecore"),
     ("anyhow", "reversecore"),
     ("tracing-subscriber", "reversecore"),
+    ("rusqlite", "reversecore-batch"),
     ("landlock", "reversecore-exec"),
     ("seccompiler", "reversecore-exec"),
     ("schemars", "reversecore-tools"),
