@@ -94,6 +94,8 @@ pub struct Expanded {
     pub files: Vec<Found>,
     /// What was left in it, and why.
     pub notes: Vec<String>,
+    /// It would have come to more than the budget allows, and was stopped.
+    pub bomb: bool,
 }
 
 /// Examines files.

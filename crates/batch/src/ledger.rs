@@ -50,6 +50,19 @@ pub struct Sum<'a> {
     pub findings: &'a [Finding],
     /// What came out of it.
     pub children: &'a [crate::item::Found],
+    /// The file with the same content that has the answers, where that is another.
+    pub holder: Option<ItemId>,
+}
+
+/// A file with a certain content that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The file.
+    pub holder: ItemId,
+    /// As what.
+    pub state: State,
+    /// What was wrong with it.
+    pub evidence: Option<String>,
 }
 
 /// Where a batch is written down. Blocking; nothing here takes long.
@@ -77,20 +90,26 @@ pub trait Ledger: Send {
     ///
     /// # Errors
     /// When it can't be looked up.
-    fn ended(&mut self, content: Content) -> Result<Option<(State, Option<String>)>, LedgerError>;
+    fn ended(&mut self, content: Content) -> Result<Option<Ended>, LedgerError>;
 
-    /// The answers that there are for a content: the tool's place in the
-    /// specification, and the envelope.
+    /// The answers that a file has already: the tool's place in the specification,
+    /// and the envelope.
     ///
     /// # Errors
     /// When they can't be looked up.
-    fn results(&mut self, content: Content) -> Result<Vec<(usize, String)>, LedgerError>;
+    fn results(&mut self, holder: ItemId) -> Result<Vec<(usize, String)>, LedgerError>;
 
     /// A tool has answered.
     ///
     /// # Errors
     /// When it can't be written down.
-    fn result(&mut self, content: Content, tool: usize, envelope: &str) -> Result<(), LedgerError>;
+    fn result(&mut self, item: &Item, tool: usize, envelope: &str) -> Result<(), LedgerError>;
+
+    /// What was answered about a file is about another content.
+    ///
+    /// # Errors
+    /// When it can't be written down.
+    fn begin_anew(&mut self, item: &Item) -> Result<(), LedgerError>;
 
     /// What has come out of a file that was named so far: files and bytes.
     ///

@@ -49,7 +49,7 @@ pub use findings::{Finding, Severity, findings};
 pub use hold::{HoldError, holder};
 pub use item::{Found, Item, ItemId, Listed, State};
 pub use journal::{Batch, BatchId, Filter, Journal, JournalError, Opened, Reader, Stored, Written};
-pub use ledger::{Ledger, LedgerError, Sum};
+pub use ledger::{Ended, Ledger, LedgerError, Sum};
 pub use out::{Format, Out, OutError, Row};
 pub use rows::take_up;
 pub use run::{Progress, Run, RunError, run};

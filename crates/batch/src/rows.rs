@@ -31,11 +31,11 @@ pub fn take_up(
         }
     };
     let columns = spec.columns();
+    let mut after = 0;
     loop {
-        let owed = batch.owed(TOGETHER)?;
-        if owed.is_empty() {
-            break;
-        }
+        let owed = batch.owed(after, TOGETHER)?;
+        let Some(last) = owed.last() else { break };
+        after = last.item.id;
         for stored in &owed {
             out.row(&Row {
                 path: &stored.item.path,

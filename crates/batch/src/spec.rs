@@ -17,6 +17,9 @@ pub struct Spec {
     /// Larger files are passed over, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest: Option<u64>,
+    /// Further files are passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// Whether archives are opened, and how far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recurse: Option<Recursion>,
@@ -101,6 +104,7 @@ mod tests {
                 .into(),
             depth: None,
             largest: None,
+            limit: None,
             recurse: None,
             owner: None,
         };

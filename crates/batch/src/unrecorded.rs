@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::examine::Content;
-use crate::item::{Found, Item, ItemId, Listed, State};
-use crate::ledger::{Ledger, LedgerError, Sum};
+use crate::item::{Found, Item, ItemId, Listed};
+use crate::ledger::{Ended, Ledger, LedgerError, Sum};
 use crate::tally::Tally;
 
 /// What is still to be done, in memory.
@@ -80,15 +80,19 @@ impl Ledger for Unrecorded {
             .collect())
     }
 
-    fn ended(&mut self, _: Content) -> Result<Option<(State, Option<String>)>, LedgerError> {
+    fn ended(&mut self, _: Content) -> Result<Option<Ended>, LedgerError> {
         Ok(None)
     }
 
-    fn results(&mut self, _: Content) -> Result<Vec<(usize, String)>, LedgerError> {
+    fn results(&mut self, _: ItemId) -> Result<Vec<(usize, String)>, LedgerError> {
         Ok(Vec::new())
     }
 
-    fn result(&mut self, _: Content, _: usize, _: &str) -> Result<(), LedgerError> {
+    fn result(&mut self, _: &Item, _: usize, _: &str) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn begin_anew(&mut self, _: &Item) -> Result<(), LedgerError> {
         Ok(())
     }
 
@@ -103,6 +107,7 @@ impl Ledger for Unrecorded {
             evidence,
             findings,
             children,
+            holder: _,
         } = sum;
         self.tally
             .take(&item.path, item.size, *state, *evidence, findings);

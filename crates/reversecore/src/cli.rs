@@ -27,7 +27,7 @@ Exit codes (scan has its own, see its help):
 const SCAN_EXAMPLES: &str = "\
 Examples:
   reversecore scan suspect.exe                              one file, the summary on the screen
-  reversecore scan /mnt/disk --out results.jsonl            a row a file: path, sha256, an envelope a tool
+  reversecore scan /mnt/disk --out results.jsonl            a row a file, with each tool's answer
   reversecore scan /mnt/disk --out results.jsonl --resume   go on where it was stopped or killed
   reversecore scan firmware/ --recurse --out report.html    into archives; a page for people
   reversecore scan . --tool get_file_info --tool run_yara='{\"rule_file\":\"/opt/r.yar\"}'

@@ -70,6 +70,21 @@ impl Paint {
         }
     }
 
+    /// Whether there are any.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_colours() -> Self {
+        Self { on: true }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { on: false }
+    }
+
     fn with(self, code: &str, text: String) -> String {
         if self.on {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")

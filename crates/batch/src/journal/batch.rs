@@ -1,16 +1,20 @@
 //! One batch in the journal, as it is worked on. What is written is gathered into
-//! transactions: one for every file would cost more than many a file's analysis.
+//! transactions: one for every file would cost more than many a file's analysis. That
+//! a file is being worked on is written down only if it still is when a transaction
+//! ends: most have ended by then.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::BatchId;
 use super::read::{self, Stored};
+use super::schema::answer;
 use crate::examine::Content;
 use crate::hold::Hold;
 use crate::item::{Found, Item, ItemId, Listed, State};
-use crate::ledger::{Ledger, LedgerError, Sum};
+use crate::ledger::{Ended, Ledger, LedgerError, Sum};
 use crate::tally::{Tally, Worst};
 
 /// A batch that is worked on.
@@ -18,10 +22,22 @@ use crate::tally::{Tally, Worst};
 pub struct Batch {
     db: Connection,
     id: BatchId,
+    /// Where its files begin.
+    first: ItemId,
     open: bool,
+    /// What was begun before, and is to be done first; read when it is asked for.
+    interrupted: Option<VecDeque<Item>>,
+    /// Read ahead, in the order of their numbers, and the last number that was read.
+    ahead: VecDeque<Item>,
+    read_to: ItemId,
+    /// Begun, and not written down as such.
+    begun: BTreeSet<ItemId>,
     // The journal stays this process's as long as a batch is.
     _hold: Arc<Hold>,
 }
+
+/// Files that are read together.
+const AHEAD: usize = 64;
 
 /// The columns of an [`Item`], in the order in which [`item`] reads them.
 pub(super) const COLUMNS: &str = "id, path, place, size, parent, root, depth, attempts, content";
@@ -41,18 +57,32 @@ pub(super) fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
+/// By which a content is looked for.
+fn key(content: Content) -> i64 {
+    let [first, ..] = content.0.as_chunks().0 else {
+        return 0;
+    };
+    i64::from_le_bytes(*first)
+}
+
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Batch {
-    pub(super) fn new(db: Connection, hold: Arc<Hold>, id: BatchId) -> Self {
+    /// The batch of this number, whose files begin at that.
+    pub(super) fn new(db: Connection, hold: Arc<Hold>, (id, first): (BatchId, ItemId)) -> Self {
         // One connection, a dozen statements.
         db.set_prepared_statement_cache_capacity(32);
         Self {
             db,
             id,
+            first,
             open: false,
+            interrupted: None,
+            ahead: VecDeque::new(),
+            read_to: first.saturating_sub(1),
+            begun: BTreeSet::new(),
             _hold: hold,
         }
     }
@@ -81,18 +111,25 @@ impl Batch {
     /// # Errors
     /// When it can't be written down.
     pub fn owe_all(&mut self) -> Result<(), LedgerError> {
-        let batch = self.id;
-        self.write()?
-            .execute("UPDATE item SET written = 0 WHERE batch = ?1", [batch])?;
+        let (batch, first) = (self.id, self.first);
+        self.write()?.execute(
+            "UPDATE item SET written = 0 WHERE id >= ?2 AND +batch = ?1",
+            [batch, first],
+        )?;
         Ok(())
     }
 
-    /// At most so many files that have ended and have no row yet.
+    /// At most so many files behind this one that have ended and have no row yet.
     ///
     /// # Errors
     /// When they can't be looked up.
-    pub fn owed(&self, most: usize) -> Result<Vec<Stored>, LedgerError> {
-        Ok(read::page(&self.db, self.id, read::Which::Owed, most)?)
+    pub fn owed(&self, after: ItemId, most: usize) -> Result<Vec<Stored>, LedgerError> {
+        Ok(read::page(
+            &self.db,
+            self.id,
+            read::Which::Owed(after),
+            most,
+        )?)
     }
 
     /// These have rows now.
@@ -115,6 +152,28 @@ impl Batch {
             self.open = true;
         }
         Ok(&self.db)
+    }
+
+    /// The next file that nobody has looked at.
+    fn pending(&mut self) -> rusqlite::Result<Option<Item>> {
+        if self.ahead.is_empty() {
+            self.ahead = self.read(State::Pending, self.read_to, AHEAD)?;
+            if let Some(last) = self.ahead.back() {
+                self.read_to = last.id;
+            }
+        }
+        Ok(self.ahead.pop_front())
+    }
+
+    /// Files in this state behind that number.
+    fn read(&self, state: State, after: ItemId, most: usize) -> rusqlite::Result<VecDeque<Item>> {
+        let mut select = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM item WHERE id > ?2 AND +batch = ?1 AND state = ?3 ORDER BY id LIMIT ?4"
+        ))?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        select
+            .query_map(params![self.id, after, state.number(), most], item)?
+            .collect()
     }
 
     fn insert(&mut self, found: &Found, parent: Option<&Item>) -> rusqlite::Result<Option<ItemId>> {
@@ -164,12 +223,7 @@ impl Ledger for Batch {
                             attempts: 0,
                             content: None,
                         };
-                        // Nobody takes it up; it ends when its row is written.
-                        let running = State::Running.number();
-                        self.write()?.execute(
-                            "UPDATE item SET state = ?2 WHERE id = ?1",
-                            params![id, running],
-                        )?;
+                        // It ends at once, before it could be taken up.
                         refused.push((item, reason.clone()));
                     }
                 }
@@ -193,58 +247,62 @@ impl Ledger for Batch {
     }
 
     fn next(&mut self, most: usize) -> Result<Vec<Item>, LedgerError> {
-        let batch = self.id;
-        let db = self.write()?;
         let mut items: Vec<Item> = Vec::new();
-        // What was begun before comes first, then what came out of archives, so that
-        // little of it lies about.
-        let mut select = db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM item WHERE batch = ?1 AND state = ?2 ORDER BY id LIMIT ?3"
-        ))?;
-        for state in [State::Interrupted, State::Pending] {
-            let left = i64::try_from(most.saturating_sub(items.len())).unwrap_or(i64::MAX);
-            let found = select.query_map(params![batch, state.number(), left], item)?;
-            for found in found {
-                items.push(found?);
-            }
+        if self.interrupted.is_none() {
+            self.interrupted = Some(self.read(State::Interrupted, self.read_to, usize::MAX)?);
         }
-        let mut update =
-            db.prepare_cached("UPDATE item SET state = ?2, attempts = attempts + 1 WHERE id = ?1")?;
-        for item in &mut items {
-            update.execute(params![item.id, State::Running.number()])?;
+        while items.len() < most {
+            let before = self.interrupted.as_mut().and_then(VecDeque::pop_front);
+            let next = match before {
+                Some(item) => Some(item),
+                None => self.pending()?,
+            };
+            let Some(mut item) = next else { break };
             item.attempts += 1;
+            self.begun.insert(item.id);
+            items.push(item);
+        }
+        if !items.is_empty() {
+            // So that what is begun is written down before long.
+            self.write()?;
         }
         Ok(items)
     }
 
-    fn ended(&mut self, content: Content) -> Result<Option<(State, Option<String>)>, LedgerError> {
+    fn ended(&mut self, content: Content) -> Result<Option<Ended>, LedgerError> {
         let mut select = self.db.prepare_cached(
-            "SELECT state, evidence FROM item WHERE batch = ?1 AND content = ?2 AND state >= ?3 LIMIT 1",
+            "SELECT id, state, evidence FROM item
+             WHERE content_key = ?2 AND +batch = ?1 AND content = ?3 AND state >= 3 AND holder = 0 LIMIT 1",
         )?;
-        let found: Option<(i64, Option<String>)> = select
-            .query_row(params![self.id, content.0, State::Done.number()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+        let found: Option<(ItemId, i64, Option<String>)> = select
+            .query_row(params![self.id, key(content), content.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()?;
-        Ok(found.and_then(|(state, evidence)| Some((State::of_number(state)?, evidence))))
+        Ok(found.and_then(|(holder, state, evidence)| {
+            Some(Ended {
+                holder,
+                state: State::of_number(state)?,
+                evidence,
+            })
+        }))
     }
 
-    fn results(&mut self, content: Content) -> Result<Vec<(usize, String)>, LedgerError> {
-        Ok(read::results(&self.db, self.id, content)?)
+    fn results(&mut self, holder: ItemId) -> Result<Vec<(usize, String)>, LedgerError> {
+        Ok(read::results(&self.db, holder)?)
     }
 
-    fn result(&mut self, content: Content, tool: usize, envelope: &str) -> Result<(), LedgerError> {
-        let batch = self.id;
+    fn result(&mut self, item: &Item, tool: usize, envelope: &str) -> Result<(), LedgerError> {
         let db = self.write()?;
-        db.prepare_cached(
-            "INSERT OR IGNORE INTO result(batch, content, tool, envelope) VALUES(?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![
-            batch,
-            content.0,
-            i64::try_from(tool).unwrap_or(i64::MAX),
-            envelope
-        ])?;
+        db.prepare_cached("INSERT OR REPLACE INTO result(id, envelope) VALUES(?1, ?2)")?
+            .execute(params![answer(item.id, tool), envelope])?;
+        Ok(())
+    }
+
+    fn begin_anew(&mut self, item: &Item) -> Result<(), LedgerError> {
+        let db = self.write()?;
+        db.prepare_cached("DELETE FROM result WHERE id >= ?1 AND id < ?2")?
+            .execute([answer(item.id, 0), answer(item.id + 1, 0)])?;
         Ok(())
     }
 
@@ -252,9 +310,9 @@ impl Ledger for Batch {
         let (files, bytes): (i64, i64) = self
             .db
             .prepare_cached(
-                "SELECT count(*), ifnull(sum(size), 0) FROM item WHERE batch = ?1 AND root = ?2 AND root > 0",
+                "SELECT count(*), ifnull(sum(size), 0) FROM item WHERE root = ?1 AND root > 0",
             )?
-            .query_row([self.id, root], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([root], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
         Ok((number(files), number(bytes)))
     }
@@ -266,15 +324,17 @@ impl Ledger for Batch {
             evidence,
             findings,
             children,
+            holder,
         } = sum;
         for child in *children {
             self.insert(child, Some(item))?;
         }
+        self.begun.remove(&item.id);
         let worst = Worst::of(&item.path, findings);
         let db = self.write()?;
         db.prepare_cached(
             "UPDATE item SET state = ?2, content = ?3, evidence = ?4, worst = ?5, findings = ?6,
-             headline = ?7, written = 1 WHERE id = ?1",
+             headline = ?7, content_key = ?8, holder = ?9, attempts = ?10, written = 1 WHERE id = ?1",
         )?
         .execute(params![
             item.id,
@@ -284,6 +344,10 @@ impl Ledger for Batch {
             worst.as_ref().map_or(0, |worst| worst.severity.number()),
             worst.as_ref().map_or(0, |worst| number(worst.findings)),
             worst.as_ref().map(|worst| worst.what.as_str()),
+            // Only the file that holds the answers is looked for.
+            item.content.filter(|_| holder.is_none()).map(key),
+            holder.unwrap_or_default(),
+            i64::from(item.attempts),
         ])?;
         Ok(())
     }
@@ -296,6 +360,15 @@ impl Ledger for Batch {
         if !self.open {
             return Ok(());
         }
+        let begun = std::mem::take(&mut self.begun);
+        if !begun.is_empty() {
+            let mut update = self.db.prepare_cached(
+                "UPDATE item SET state = ?2, attempts = attempts + 1 WHERE id = ?1",
+            )?;
+            for item in begun {
+                update.execute([item, State::Running.number()])?;
+            }
+        }
         self.db
             .prepare_cached("UPDATE batch SET out_length = ?2 WHERE id = ?1")?
             .execute(params![self.id, number(out_length)])?;
@@ -305,11 +378,17 @@ impl Ledger for Batch {
     }
 
     fn close(&mut self, complete: bool) -> Result<(), LedgerError> {
-        let batch = self.id;
+        self.begun.clear();
+        let (batch, first) = (self.id, self.first);
         let db = self.write()?;
         db.execute(
-            "UPDATE item SET state = ?2 WHERE batch = ?1 AND state = ?3",
-            params![batch, State::Interrupted.number(), State::Running.number()],
+            "UPDATE item SET state = ?2 WHERE id >= ?4 AND +batch = ?1 AND state = ?3",
+            params![
+                batch,
+                State::Interrupted.number(),
+                State::Running.number(),
+                first
+            ],
         )?;
         let ended = complete.then(super::now);
         db.execute(

@@ -121,12 +121,16 @@ impl Journal {
         let begin = || {
             let db = schema::connect(&self.path)?;
             schema::prune(&db, KEPT)?;
+            let first: i64 =
+                db.query_row("SELECT ifnull(max(id), 0) + 1 FROM item", [], |row| {
+                    row.get(0)
+                })?;
             db.execute(
-                "INSERT INTO batch(spec, begun, out) VALUES(?1, ?2, ?3)",
-                params![text(spec), now(), out],
+                "INSERT INTO batch(spec, begun, first_item, out) VALUES(?1, ?2, ?3, ?4)",
+                params![text(spec), now(), first, out],
             )?;
             let id = db.last_insert_rowid();
-            Ok(Batch::new(db, Arc::clone(&self.hold), id))
+            Ok(Batch::new(db, Arc::clone(&self.hold), (id, first)))
         };
         begin().map_err(|error| failed(&self.path, error))
     }
@@ -140,47 +144,55 @@ impl Journal {
     pub fn resume(&self, spec: &Spec, out: Option<&str>) -> Result<Option<Batch>, JournalError> {
         let resume = || {
             let db = schema::connect(&self.path)?;
-            let found: Option<(BatchId, Option<String>)> = db
+            let found: Option<(BatchId, i64, Option<String>)> = db
                 .query_row(
-                    "SELECT id, out FROM batch WHERE spec = ?1 ORDER BY id DESC LIMIT 1",
+                    "SELECT id, first_item, out FROM batch WHERE spec = ?1 ORDER BY id DESC LIMIT 1",
                     params![text(spec)],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )
                 .optional()?;
-            let Some((id, before)) = found else {
+            let Some((id, first, before)) = found else {
                 return Ok(None);
             };
             db.execute(
-                "UPDATE item SET state = ?2 WHERE batch = ?1 AND state = ?3",
-                params![id, State::Interrupted.number(), State::Running.number()],
+                "UPDATE item SET state = ?2 WHERE id >= ?4 AND +batch = ?1 AND state = ?3",
+                params![
+                    id,
+                    State::Interrupted.number(),
+                    State::Running.number(),
+                    first
+                ],
             )?;
             if before.as_deref() != out {
                 db.execute(
                     "UPDATE batch SET out = ?2, out_length = 0 WHERE id = ?1",
                     params![id, out],
                 )?;
-                db.execute("UPDATE item SET written = 0 WHERE batch = ?1", [id])?;
+                db.execute(
+                    "UPDATE item SET written = 0 WHERE id >= ?2 AND +batch = ?1",
+                    [id, first],
+                )?;
             }
-            Ok(Some(Batch::new(db, Arc::clone(&self.hold), id)))
+            Ok(Some(Batch::new(db, Arc::clone(&self.hold), (id, first))))
         };
         resume().map_err(|error| failed(&self.path, error))
     }
 
-    /// Whether the last batch with this specification was not finished.
+    /// The last batch with this specification, if it was not finished.
     ///
     /// # Errors
     /// When it can't be looked up.
-    pub fn has_unfinished(&self, spec: &Spec) -> Result<bool, JournalError> {
+    pub fn unfinished(&self, spec: &Spec) -> Result<Option<BatchId>, JournalError> {
         let look = || {
             let db = schema::connect(&self.path)?;
-            let ended: Option<Option<i64>> = db
+            let last: Option<(BatchId, Option<i64>)> = db
                 .query_row(
-                    "SELECT ended FROM batch WHERE spec = ?1 ORDER BY id DESC LIMIT 1",
+                    "SELECT id, ended FROM batch WHERE spec = ?1 ORDER BY id DESC LIMIT 1",
                     params![text(spec)],
-                    |row| row.get(0),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .optional()?;
-            Ok(ended == Some(None))
+            Ok(last.and_then(|(id, ended)| ended.is_none().then_some(id)))
         };
         look().map_err(|error| failed(&self.path, error))
     }

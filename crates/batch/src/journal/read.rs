@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::BatchId;
 use super::batch::{COLUMNS, item};
-use crate::examine::Content;
+use super::schema::{answer, tool_of};
 use crate::findings::Severity;
 use crate::item::{Item, ItemId, State};
 use crate::ledger::LedgerError;
@@ -42,10 +42,19 @@ pub enum Filter {
 /// What is read of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Which {
-    /// Ended, and without a row.
-    Owed,
+    /// Ended, without a row, and behind this file.
+    Owed(ItemId),
     /// Behind this file.
     After(ItemId, Filter),
+}
+
+/// Where the files of a batch begin.
+fn first_item(db: &Connection, batch: BatchId) -> rusqlite::Result<i64> {
+    let first = db
+        .prepare_cached("SELECT first_item FROM batch WHERE id = ?1")?
+        .query_row([batch], |row| row.get(0))
+        .optional()?;
+    Ok(first.unwrap_or(i64::MAX))
 }
 
 /// A batch as the journal has it.
@@ -155,47 +164,45 @@ pub(super) fn page(
     most: usize,
 ) -> rusqlite::Result<Vec<Stored>> {
     let (condition, after) = match which {
-        Which::Owed => ("written = 0 AND id > ?2", 0),
-        Which::After(after, Filter::Ended) => ("id > ?2", after),
-        Which::After(after, Filter::Findings) => ("worst > 0 AND id > ?2", after),
-        Which::After(after, Filter::Troubled) => ("state > 3 AND id > ?2", after),
+        Which::Owed(after) => ("written = 0", after),
+        Which::After(after, Filter::Ended) => ("1", after),
+        Which::After(after, Filter::Findings) => ("worst > 0", after),
+        Which::After(after, Filter::Troubled) => ("state > 3", after),
     };
+    let after = after.max(first_item(db, batch)?.saturating_sub(1));
+    // By their numbers, whatever index there may be.
     let mut select = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, state, evidence,
+        "SELECT {COLUMNS}, state, evidence, holder,
             (SELECT path FROM item AS above WHERE above.id = item.parent AND item.parent > 0)
-         FROM item WHERE batch = ?1 AND state >= 3 AND {condition} ORDER BY id LIMIT ?3"
+         FROM item WHERE id > ?2 AND +batch = ?1 AND state >= 3 AND {condition} ORDER BY id LIMIT ?3"
     ))?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = select.query_map(params![batch, after, most], |row| {
-        Ok(Stored {
+        let stored = Stored {
             item: item(row)?,
             state: State::of_number(row.get(9)?).unwrap_or(State::Failed),
             evidence: row.get(10)?,
-            parent_path: row.get(11)?,
+            parent_path: row.get(12)?,
             results: Vec::new(),
-        })
+        };
+        Ok((stored, row.get::<_, ItemId>(11)?))
     })?;
-    let mut stored = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    for stored in &mut stored {
-        if let Some(content) = stored.item.content {
-            stored.results = results(db, batch, content)?;
-        }
+    let mut page = Vec::new();
+    for row in rows {
+        let (mut stored, holder) = row?;
+        let holder = if holder > 0 { holder } else { stored.item.id };
+        stored.results = results(db, holder)?;
+        page.push(stored);
     }
-    Ok(stored)
+    Ok(page)
 }
 
-pub(super) fn results(
-    db: &Connection,
-    batch: BatchId,
-    content: Content,
-) -> rusqlite::Result<Vec<(usize, String)>> {
-    let mut select = db.prepare_cached(
-        "SELECT tool, envelope FROM result WHERE batch = ?1 AND content = ?2 ORDER BY tool",
-    )?;
+pub(super) fn results(db: &Connection, holder: ItemId) -> rusqlite::Result<Vec<(usize, String)>> {
+    let mut select = db
+        .prepare_cached("SELECT id, envelope FROM result WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
     select
-        .query_map(params![batch, content.0], |row| {
-            let tool: i64 = row.get(0)?;
-            Ok((usize::try_from(tool).unwrap_or(usize::MAX), row.get(1)?))
+        .query_map([answer(holder, 0), answer(holder + 1, 0)], |row| {
+            Ok((tool_of(row.get(0)?), row.get(1)?))
         })?
         .collect()
 }
@@ -211,10 +218,11 @@ pub(super) fn tally(db: &Connection, batch: BatchId) -> rusqlite::Result<Tally> 
         skipped: number(skipped.unwrap_or_default()),
         ..Tally::default()
     };
+    let first = first_item(db, batch)?;
     let mut states = db.prepare_cached(
-        "SELECT state, count(*), sum(size) FROM item WHERE batch = ?1 GROUP BY state",
+        "SELECT state, count(*), sum(size) FROM item WHERE id >= ?2 AND +batch = ?1 GROUP BY state",
     )?;
-    let mut rows = states.query([batch])?;
+    let mut rows = states.query([batch, first])?;
     while let Some(row) = rows.next()? {
         let (count, bytes) = (number(row.get(1)?), number(row.get(2)?));
         tally.total += count;
@@ -232,9 +240,9 @@ pub(super) fn tally(db: &Connection, batch: BatchId) -> rusqlite::Result<Tally> 
         }
     }
     let mut worst = db.prepare_cached(
-        "SELECT worst, count(*) FROM item WHERE batch = ?1 AND worst > 0 GROUP BY worst",
+        "SELECT worst, count(*) FROM item WHERE id >= ?2 AND +batch = ?1 AND worst > 0 GROUP BY worst",
     )?;
-    let mut rows = worst.query([batch])?;
+    let mut rows = worst.query([batch, first])?;
     while let Some(row) = rows.next()? {
         let count = number(row.get(1)?);
         match Severity::of_number(row.get(0)?) {
@@ -246,11 +254,12 @@ pub(super) fn tally(db: &Connection, batch: BatchId) -> rusqlite::Result<Tally> 
     let (worst, troubled) = SHOWN;
     let shown = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
     let mut select = db.prepare_cached(
-        "SELECT path, worst, headline, findings FROM item WHERE batch = ?1 AND worst > 0
+        "SELECT path, worst, headline, findings FROM item
+         WHERE id >= ?3 AND +batch = ?1 AND worst > 0
          ORDER BY worst DESC, findings DESC, id LIMIT ?2",
     )?;
     tally.worst = select
-        .query_map(params![batch, shown(worst)], |row| {
+        .query_map(params![batch, shown(worst), first], |row| {
             Ok(Worst {
                 path: row.get(0)?,
                 severity: Severity::of_number(row.get(1)?).unwrap_or(Severity::Info),
@@ -260,10 +269,11 @@ pub(super) fn tally(db: &Connection, batch: BatchId) -> rusqlite::Result<Tally> 
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut select = db.prepare_cached(
-        "SELECT path, ifnull(evidence, '') FROM item WHERE batch = ?1 AND state > 3 ORDER BY id LIMIT ?2",
+        "SELECT path, ifnull(evidence, '') FROM item
+         WHERE id >= ?3 AND +batch = ?1 AND state > 3 ORDER BY id LIMIT ?2",
     )?;
     tally.troubled = select
-        .query_map(params![batch, shown(troubled)], |row| {
+        .query_map(params![batch, shown(troubled), first], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<_>>()?;

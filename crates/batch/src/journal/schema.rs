@@ -13,12 +13,17 @@ const APPLICATION: i64 = 0x5276_4261;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// States and severities are numbers that never change their meaning; `parent` is 0
-/// for a file that was named, so that it can be part of a key.
+/// for a file that was named, so that it can be part of a key. There are few indices:
+/// each is pages that every file's end would have to write. The files of a batch lie
+/// from `first_item` on, in the order of their numbers. An answer's number is that of
+/// its file and of the tool in one; a file whose content was known before has its
+/// answers where `holder` says.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS batch(
     id INTEGER PRIMARY KEY,
     spec TEXT NOT NULL,
     begun INTEGER NOT NULL,
+    first_item INTEGER NOT NULL,
     ended INTEGER,
     listed INTEGER NOT NULL DEFAULT 0,
     cancelled INTEGER NOT NULL DEFAULT 0,
@@ -38,6 +43,8 @@ CREATE TABLE IF NOT EXISTS item(
     state INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     content BLOB,
+    content_key INTEGER,
+    holder INTEGER NOT NULL DEFAULT 0,
     evidence TEXT,
     worst INTEGER NOT NULL DEFAULT 0,
     findings INTEGER NOT NULL DEFAULT 0,
@@ -45,19 +52,27 @@ CREATE TABLE IF NOT EXISTS item(
     written INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX IF NOT EXISTS item_path ON item(batch, parent, path);
-CREATE INDEX IF NOT EXISTS item_state ON item(batch, state, id);
-CREATE INDEX IF NOT EXISTS item_content ON item(batch, content) WHERE content IS NOT NULL;
-CREATE INDEX IF NOT EXISTS item_worst ON item(batch, worst, findings) WHERE worst > 0;
-CREATE INDEX IF NOT EXISTS item_root ON item(batch, root) WHERE root > 0;
-CREATE INDEX IF NOT EXISTS item_owed ON item(batch, id) WHERE written = 0;
+CREATE INDEX IF NOT EXISTS item_content ON item(content_key) WHERE content_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS item_root ON item(root) WHERE root > 0;
 CREATE TABLE IF NOT EXISTS result(
-    batch INTEGER NOT NULL,
-    content BLOB NOT NULL,
-    tool INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY,
     envelope TEXT NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS result_of ON result(batch, content, tool);
 ";
+
+/// The number of an answer: tools of one batch are fewer than this.
+const TOOLS: i64 = 64;
+
+/// Where the answer of a tool about a file is.
+pub(super) fn answer(item: i64, tool: usize) -> i64 {
+    let tool = i64::try_from(tool).unwrap_or(TOOLS - 1).min(TOOLS - 1);
+    item.saturating_mul(TOOLS).saturating_add(tool)
+}
+
+/// The tool of an answer.
+pub(super) fn tool_of(answer: i64) -> usize {
+    usize::try_from(answer.rem_euclid(TOOLS)).unwrap_or_default()
+}
 
 /// Opens the file, or makes it.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -89,6 +104,13 @@ pub(super) fn make(db: &Connection) -> rusqlite::Result<bool> {
 
 /// Forgets all but the last so many batches that have ended.
 pub(super) fn prune(db: &Connection, kept: i64) -> rusqlite::Result<()> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let pruned = prune_within(db, kept);
+    db.execute_batch(if pruned.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    pruned
+}
+
+fn prune_within(db: &Connection, kept: i64) -> rusqlite::Result<()> {
     let mut old = db.prepare(
         "SELECT id FROM batch WHERE ended IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?1",
     )?;
@@ -96,7 +118,12 @@ pub(super) fn prune(db: &Connection, kept: i64) -> rusqlite::Result<()> {
         .query_map([kept], |row| row.get::<_, i64>(0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for id in ids {
-        db.execute("DELETE FROM result WHERE batch = ?1", params![id])?;
+        let mut items = db.prepare("SELECT id FROM item WHERE batch = ?1")?;
+        let mut answers = db.prepare("DELETE FROM result WHERE id BETWEEN ?1 AND ?2")?;
+        for item in items.query_map([id], |row| row.get::<_, i64>(0))? {
+            let first = answer(item?, 0);
+            answers.execute([first, first + TOOLS - 1])?;
+        }
         db.execute("DELETE FROM item WHERE batch = ?1", params![id])?;
         db.execute("DELETE FROM batch WHERE id = ?1", params![id])?;
     }

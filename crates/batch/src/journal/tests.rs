@@ -15,6 +15,7 @@ fn spec(input: &str) -> Spec {
         tools: vec![ToolCall::named("triage")],
         depth: None,
         largest: None,
+        limit: None,
         recurse: None,
         owner: None,
     }
@@ -46,7 +47,7 @@ fn what_was_not_committed_is_done_again_and_nothing_else() {
                 content: Some(content),
                 ..item
             };
-            batch.result(content, 0, "{}").unwrap();
+            batch.result(&item, 0, "{}").unwrap();
             batch
                 .finish(&Sum {
                     item: &item,
@@ -54,6 +55,7 @@ fn what_was_not_committed_is_done_again_and_nothing_else() {
                     evidence: None,
                     findings: &[],
                     children: &[],
+                    holder: None,
                 })
                 .unwrap();
             if content.0[0] == 1 {
@@ -74,8 +76,10 @@ fn what_was_not_committed_is_done_again_and_nothing_else() {
         .map(|item| (item.path.as_str(), item.attempts))
         .collect();
     assert_eq!(paths, [("b", 2), ("c", 1)]);
-    assert!(batch.ended(Content([1; 32])).unwrap().is_some());
-    assert_eq!(batch.results(Content([2; 32])).unwrap(), []);
+    let first = batch.ended(Content([1; 32])).unwrap().unwrap();
+    assert_eq!(batch.results(first.holder).unwrap(), [(0, "{}".to_owned())]);
+    assert!(batch.ended(Content([2; 32])).unwrap().is_none());
+    assert_eq!(batch.results(left[0].id).unwrap(), []);
 }
 
 #[test]
@@ -91,21 +95,22 @@ fn rows_are_owed_when_they_go_elsewhere() {
         evidence: Some("why"),
         findings: &[],
         children: &[],
+        holder: None,
     };
     batch.finish(&sum).unwrap();
     batch.commit(5).unwrap();
-    assert!(batch.owed(9).unwrap().is_empty());
+    assert!(batch.owed(0, 9).unwrap().is_empty());
     drop(batch);
     let mut batch = journal
         .resume(&spec("/x"), Some("/b.jsonl"))
         .unwrap()
         .unwrap();
     assert_eq!(batch.standing().unwrap(), (false, 0));
-    let owed = batch.owed(9).unwrap();
+    let owed = batch.owed(0, 9).unwrap();
     assert_eq!(owed[0].evidence.as_deref(), Some("why"));
     batch.wrote(&[owed[0].item.id]).unwrap();
     batch.commit(9).unwrap();
-    assert!(batch.owed(9).unwrap().is_empty());
+    assert!(batch.owed(0, 9).unwrap().is_empty());
 }
 
 #[test]

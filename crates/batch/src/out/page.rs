@@ -16,7 +16,7 @@ const COLUMNS: [&str; 8] = [
     "Kind",
     "Size",
     "Entropy",
-    "High",
+    "Along the file",
     "Findings",
     "Worst finding",
 ];

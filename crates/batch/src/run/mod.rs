@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::examine::{Content, Examined, Examiner, Expanded, Trouble, Verdict};
 use crate::findings::{Finding, findings};
 use crate::item::{Item, ItemId, Listed, State};
-use crate::ledger::{Ledger, LedgerError, Sum};
+use crate::ledger::{Ended, Ledger, LedgerError, Sum};
 use crate::out::{Out, Row};
 use crate::spec::{Recursion, Spec};
 use crate::tally::{Tally, Worst};
@@ -38,7 +38,7 @@ use step::{Step, Work};
 
 /// How long results wait to be committed: a process that is killed loses the work of
 /// this long.
-const COMMIT_AFTER: Duration = Duration::from_millis(20);
+const COMMIT_AFTER: Duration = Duration::from_millis(50);
 /// Files with the same content as one that is being examined, at one time.
 const MOST_TWINS: usize = 4096;
 /// A file that was begun so often, and was never done, has ended the process.
@@ -310,11 +310,30 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
             twins.push(work);
             return Ok(());
         }
-        if let Some((state, evidence)) = self.ledger.ended(content)? {
-            work.take(self.ledger.results(content)?, self.spec.tools.len());
+        if let Some(ended) = self.ledger.ended(content)? {
+            let Ended {
+                holder,
+                state,
+                evidence,
+            } = ended;
+            work.take(self.ledger.results(holder)?, self.spec.tools.len());
+            work.holder = Some(holder);
             return self.end(work, state, evidence.as_deref(), &[]);
         }
-        work.take(self.ledger.results(content)?, self.spec.tools.len());
+        // What was answered before the process ended is not asked again, unless it is
+        // about another content: each answer names the one that it is about.
+        if work.item.attempts > 1 && !work.changed {
+            let earlier = self.ledger.results(work.item.id)?;
+            let digits = content.to_string();
+            if earlier
+                .iter()
+                .all(|(_, envelope)| envelope.contains(&digits))
+            {
+                work.take(earlier, self.spec.tools.len());
+            } else {
+                self.ledger.begin_anew(&work.item)?;
+            }
+        }
         self.busy.insert(content, Vec::new());
         self.ask(work)
     }
@@ -380,9 +399,7 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
             }
             Verdict::Changed => return self.changed(work),
         }
-        if let Some(content) = work.item.content {
-            self.ledger.result(content, tool, &envelope)?;
-        }
+        self.ledger.result(&work.item, tool, &envelope)?;
         work.results.push((tool, envelope));
         self.ask(work)
     }
@@ -395,6 +412,7 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
             return self.end(work, State::Failed, Some(why), &[]);
         }
         work.begin_anew();
+        self.ledger.begin_anew(&work.item)?;
         self.read(work);
         Ok(())
     }
@@ -419,7 +437,11 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
     }
 
     fn expanded(&mut self, mut work: Work, expanded: Expanded) -> Result<(), RunError> {
-        let Expanded { files, notes } = expanded;
+        let Expanded { files, notes, bomb } = expanded;
+        if bomb {
+            // Not all of it has been looked at, and nobody should think so.
+            work.worsen(State::Failed, "not all of it was unpacked".to_owned());
+        }
         let (state, mut evidence) = work.sum();
         if !notes.is_empty() {
             let notes = notes.join("; ");
@@ -440,6 +462,7 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
         let results = std::mem::take(&mut work.results);
         for mut twin in twins {
             twin.results.clone_from(&results);
+            twin.holder = Some(work.item.id);
             self.end(twin, state, evidence.as_deref(), &[])?;
         }
         work.results = results;
@@ -482,6 +505,7 @@ impl<'a, L: Ledger, E: Examiner> Runner<'a, L, E> {
             evidence,
             findings: &found,
             children,
+            holder: work.holder,
         })?;
         self.tally
             .take(&item.path, item.size, state, evidence, &found);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::examine::{Content, Examined, Examiner, Expanded, Trouble, Verdict};
-use crate::item::{Item, State};
+use crate::item::{Item, ItemId, State};
 use crate::spec::{Recursion, ToolCall};
 
 /// How often a file is tried that crashes an engine.
@@ -25,6 +25,8 @@ pub(super) struct Work {
     pub(super) results: Vec<(usize, String)>,
     /// It has changed once.
     pub(super) changed: bool,
+    /// The file with the same content that has the answers.
+    pub(super) holder: Option<ItemId>,
     state: State,
     evidence: Option<String>,
 }
@@ -43,6 +45,7 @@ impl Work {
             item,
             results: Vec::new(),
             changed: false,
+            holder: None,
             state: State::Done,
             evidence: None,
         }

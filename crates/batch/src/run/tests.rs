@@ -42,7 +42,7 @@ impl Examiner for Fake {
     async fn examine(
         &self,
         item: &Item,
-        _: Content,
+        content: Content,
         tool: &ToolCall,
         stop: &CancellationToken,
     ) -> Examined {
@@ -80,7 +80,7 @@ impl Examiner for Fake {
         };
         Examined {
             envelope: format!(
-                r#"{{"status":"success","data":{{"findings":[{{"severity":"high","what":"w","evidence":"{}"}}]}}}}"#,
+                r#"{{"status":"success","data":{{"findings":[{{"severity":"high","what":"w","evidence":"{}"}}]}},"metadata":{{"sha256":"{content}"}}}}"#,
                 item.path
             ),
             verdict,
@@ -104,6 +104,7 @@ impl Examiner for Fake {
             }
             if left.files < 3 {
                 expanded.notes.push("too many files".to_owned());
+                expanded.bomb = true;
             }
         }
         Ok(expanded)
@@ -123,6 +124,7 @@ fn spec(tools: &[&str], recurse: Option<Recursion>) -> Spec {
         tools: tools.iter().map(|tool| ToolCall::named(*tool)).collect(),
         depth: None,
         largest: None,
+        limit: None,
         recurse,
         owner: None,
     }
@@ -385,5 +387,6 @@ async fn archives_are_opened_within_the_budget_and_children_know_their_parents()
                 .is_some_and(|error| error.contains("too many files"))
         }));
         assert!(rows.len() > 4);
+        assert!(tally.failed > 0, "{tally:?}");
     }
 }

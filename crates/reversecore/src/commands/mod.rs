@@ -7,6 +7,7 @@ mod doctor;
 mod help;
 mod jobs;
 mod key;
+mod report;
 mod run;
 mod scan;
 mod serve;

@@ -11,6 +11,8 @@
     reason = "helpers of tests fail like the tests themselves"
 )]
 
+mod browser;
+mod help;
 mod killed;
 mod outputs;
 mod refused;

@@ -115,3 +115,51 @@ fn without_a_journal_the_rows_are_the_same() {
         );
     }
 }
+
+/// `tar` in gzip in `ar`, by hand.
+fn nested(inner: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    header[..9].copy_from_slice(b"dir/inner");
+    header[100..107].copy_from_slice(b"0000644");
+    header[124..135].copy_from_slice(format!("{:011o}", inner.len()).as_bytes());
+    header[156] = b'0';
+    header[257..263].copy_from_slice(b"ustar\0");
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let mut tar = header.to_vec();
+    tar.extend(inner);
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    let mut archive = b"!<arch>\n".to_vec();
+    let length = tar.len();
+    archive.extend(format!("{:<16}{:<32}{length:<10}`\n", "data.tar", "").bytes());
+    archive.extend(tar);
+    archive
+}
+
+#[test]
+fn archives_are_opened_and_their_files_have_rows_with_parents() {
+    let scene = Scene::new();
+    scene.files.write("outer.a", &nested(b"xx MARKED-BY-TEST"));
+    scene.files.write("plain", b"no archive");
+    let rules = Scene::new();
+    let rules = rules.files.write("r.yar", RULE.as_bytes());
+    let rules = rules.to_str().unwrap();
+    let tool = ["--tool", "run_file", "--rules", rules, "--recurse"];
+    for more in [&[][..], &["--no-journal"]] {
+        let arguments: Vec<&str> = tool.iter().chain(more).copied().collect();
+        ended_with(&scene.scan("jsonl", &arguments), 1);
+        let rows = scene.rows();
+        assert_eq!(rows.len(), 4, "{rows:#?}");
+        let outer = scene.named("outer.a");
+        let middle = format!("{outer}!/data.tar");
+        let inner = &rows[&format!("{middle}!/dir/inner")];
+        assert_eq!(rows[&middle]["parent"], outer.as_str());
+        assert_eq!(inner["parent"], middle.as_str());
+        assert_eq!(inner["severity"], "suspicious", "{inner}");
+        assert_eq!(inner["size"], 17);
+    }
+    // Nothing of it is left.
+    let left = std::fs::read_dir(scene.data().join("reversecore-unpacked")).unwrap();
+    assert_eq!(left.count(), 0);
+}

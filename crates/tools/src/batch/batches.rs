@@ -116,6 +116,10 @@ impl Batches {
         let journal = self.journal()?;
         let mut running = self.lock();
         running.retain(|_, work| !work.thread.is_finished());
+        let unfinished = journal.unfinished(&spec).map_err(unusable)?;
+        if let Some(id) = unfinished.filter(|id| running.contains_key(id)) {
+            return Ok((id, true));
+        }
         if running.len() >= MOST {
             return Err(ToolError::new(
                 ErrorCode::QueueFull,
@@ -124,16 +128,13 @@ impl Batches {
             )
             .retry_after_ms(10_000));
         }
-        let unfinished = journal.has_unfinished(&spec).map_err(unusable)?;
-        let mut batch = None;
-        if unfinished {
-            batch = journal.resume(&spec, None).map_err(unusable)?;
-        }
-        let resumed = batch.is_some();
-        let batch = match batch {
-            Some(batch) if running.contains_key(&batch.id()) => return Ok((batch.id(), true)),
-            Some(batch) => batch,
-            None => journal.begin(&spec, None).map_err(unusable)?,
+        let resumed = match unfinished {
+            Some(_) => journal.resume(&spec, None).map_err(unusable)?,
+            None => None,
+        };
+        let (batch, resumed) = match resumed {
+            Some(batch) => (batch, true),
+            None => (journal.begin(&spec, None).map_err(unusable)?, false),
         };
         let id = batch.id();
         let work = begin(&services, spec, batch, inputs, bounds, caller.clone())?;
@@ -160,6 +161,13 @@ impl Batches {
             written,
             progress: progress.unwrap_or_default(),
         })
+    }
+
+    /// What is happening to a batch that is worked on.
+    pub(crate) fn watch(&self, id: BatchId) -> Option<watch::Receiver<Progress>> {
+        let running = self.lock();
+        let work = running.get(&id)?;
+        (!work.thread.is_finished()).then(|| work.progress.clone())
     }
 
     /// Ends a batch; says whether it was worked on. What is done is kept. Blocking.

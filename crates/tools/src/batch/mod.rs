@@ -4,7 +4,9 @@
 
 mod batches;
 mod inputs;
+pub(crate) mod unpack;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub struct BatchExaminer {
     services: Arc<Services>,
     tools: Vec<Box<dyn Erased>>,
     caller: Caller,
+    /// Where files out of archives are put; `None` where archives stay closed.
+    unpacked: Option<PathBuf>,
 }
 
 impl BatchExaminer {
@@ -50,7 +54,16 @@ impl BatchExaminer {
             services,
             tools: tools::all(),
             caller,
+            unpacked: None,
         }
+    }
+
+    /// Opens archives, and puts what is in them into this directory, which the
+    /// services' workspace has to reach.
+    #[must_use]
+    pub fn with_unpacking(mut self, directory: PathBuf) -> Self {
+        self.unpacked = Some(directory);
+        self
     }
 }
 
@@ -155,15 +168,24 @@ impl Examiner for BatchExaminer {
 
     async fn expand(
         &self,
-        _: &Item,
-        _: Recursion,
-        _: &CancellationToken,
+        item: &Item,
+        left: Recursion,
+        stop: &CancellationToken,
     ) -> Result<Expanded, Trouble> {
-        Ok(Expanded::default())
+        match &self.unpacked {
+            Some(directory) => {
+                unpack::expand(&self.services, &self.caller, directory, item, left, stop).await
+            }
+            None => Ok(Expanded::default()),
+        }
     }
 
     fn discard(&self, place: &str) {
-        let _ = place;
+        let path = PathBuf::from(crate::workspace::unescape_name(place));
+        let is_ours = path.parent() == self.unpacked.as_deref();
+        if is_ours && let Err(error) = std::fs::remove_file(&path) {
+            tracing::debug!(%error, "a file out of an archive was gone already");
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! client's other calls. `get_job` says how far a batch is, `cancel_job` ends it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use reversecore_batch::{Filter, Finding, Severity, Spec, Stored, ToolCall, findings};
+use reversecore_jobs::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,6 +51,9 @@ pub(super) struct SubmitParams {
     /// Pass over larger files.
     #[serde(default = "one_gib")]
     max_size_mib: Bounded<1, 65_536>,
+    /// Seconds to wait for its end, with progress.
+    #[serde(default = "zero")]
+    wait: Bounded<0, 600>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -71,7 +76,7 @@ pub(super) struct ResultsParams {
 }
 
 /// Which files a page holds.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 enum Only {
@@ -86,6 +91,9 @@ pub(super) struct SubmitReport {
     job_id: String,
     /// An equal one was interrupted before, and is gone on with.
     resumed: bool,
+    /// How far it is, where it was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchReport>,
 }
 
 /// How far a batch is.
@@ -145,6 +153,9 @@ struct File {
 
 impl Report for SubmitReport {
     fn text(&self) -> String {
+        if let Some(batch) = &self.batch {
+            return batch.described();
+        }
         let how = if self.resumed { "goes on" } else { "has begun" };
         format!(
             "{} {how}; `get_job` says how far it is, `get_batch_results` has what is done, `cancel_job` ends it\n",
@@ -292,6 +303,7 @@ impl SubmitParams {
             depth,
             limit,
             max_size_mib,
+            wait: _,
         } = self;
         if paths.is_empty() || paths.len() > MOST_PATHS {
             return Err(invalid(
@@ -328,6 +340,7 @@ impl SubmitParams {
             tools,
             depth: Some(bounds.depth),
             largest: Some(bounds.largest),
+            limit: Some(bounds.files),
             // What comes out of archives would lie where every client may look.
             recurse: None,
             owner,
@@ -367,13 +380,53 @@ impl Tool for SubmitBatch {
         params: SubmitParams,
     ) -> Result<Answer<SubmitReport>, ToolError> {
         let owner = call.caller.named.as_deref().map(ToOwned::to_owned);
+        let wait = Duration::from_secs(params.wait.get());
         let (spec, inputs, bounds) = params.read(owner)?;
         let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
         let (id, resumed) = apart(move || batches.submit(spec, inputs, bounds, &caller)).await??;
+        let mut batch = None;
+        if !wait.is_zero() {
+            tokio::select! {
+                () = call.cancel.cancelled() => return Err(ToolError::cancelled()),
+                () = tokio::time::sleep(wait) => {}
+                () = over(call, id) => {}
+            }
+            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
+            let view = apart(move || batches.look(id, &caller)).await??;
+            batch = Some(BatchReport::of(id, view));
+        }
         Ok(Answer::complete(SubmitReport {
             job_id: Batches::name(id),
             resumed,
+            batch,
         }))
+    }
+}
+
+/// Waits for the end of a batch, and says how far it is meanwhile.
+async fn over(call: &Call<'_>, id: i64) {
+    let Some(mut progress) = call.services.batches.watch(id) else {
+        return;
+    };
+    loop {
+        let said = {
+            let now = progress.borrow_and_update();
+            let (ended, total) = (now.tally.ended(), now.tally.total);
+            #[expect(clippy::cast_precision_loss, reason = "a fraction for people")]
+            let fraction = (now.listed && total > 0).then(|| ended as f64 / total as f64);
+            Progress {
+                stage: format!(
+                    "{ended} of {total} files, {} with findings",
+                    now.tally.with_findings()
+                ),
+                fraction,
+            }
+        };
+        call.caller.say(said);
+        // The sender goes when all is done.
+        if progress.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -494,6 +547,10 @@ pub(super) async fn apart<T: Send + 'static>(
         )
         .log_detail(error)
     })
+}
+
+fn zero() -> Bounded<0, 600> {
+    Bounded::new(0)
 }
 
 fn sixteen() -> Bounded<1, 16> {

@@ -124,7 +124,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         ),
         (
             "submit_batch",
-            json!({"paths": null, "tools": [], "depth": 16, "limit": 10_000, "max_size_mib": 1024}),
+            json!({"paths": null, "tools": [], "depth": 16, "limit": 10_000, "max_size_mib": 1024, "wait": 0}),
         ),
         (
             "get_batch_results",

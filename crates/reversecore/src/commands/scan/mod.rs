@@ -8,6 +8,8 @@
 mod bar;
 mod summary;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,6 +44,8 @@ const INTERRUPTED: u8 = 130;
 const FOUND_AHEAD: usize = 16;
 /// What is asked when nothing is said.
 const DEFAULT_TOOL: &str = "triage";
+/// The directory for files out of archives.
+const UNPACKED: &str = "reversecore-unpacked";
 const RULES_TOOL: &str = "run_yara";
 const RULES_ARGUMENT: &str = "rule_file";
 
@@ -120,6 +124,7 @@ impl Plan {
                 tools,
                 depth: options.depth,
                 largest: Some(options.max_size.saturating_mul(1 << 20)),
+                limit: None,
                 recurse: options.recurse.then(Recursion::default),
                 owner: None,
             },
@@ -277,8 +282,18 @@ fn scan(
         Some(directory) => Some(opened(directory)?),
         None => None,
     };
-    let services = assemble::services(config, assemble::engine(config)?)?;
-    let examiner = BatchExaminer::new(Arc::clone(&services), Caller::new(Client::new("scan")));
+    let unpacked = match plan.spec.recurse {
+        Some(_) => Some(Unpacked::ready(plan.data.as_deref(), options.resume)?),
+        None => None,
+    };
+    let mut config = config.clone();
+    let directories = unpacked.iter().map(|unpacked| unpacked.directory.clone());
+    config.workspace.read_dirs.extend(directories);
+    let services = assemble::services(&config, assemble::engine(&config)?)?;
+    let mut examiner = BatchExaminer::new(Arc::clone(&services), Caller::new(Client::new("scan")));
+    if let Some(unpacked) = &unpacked {
+        examiner = examiner.with_unpacking(unpacked.directory.clone());
+    }
     let done = match journal {
         Some(journal) => {
             let (batch, out) = begin(&journal, &plan, options.resume)?;
@@ -302,6 +317,52 @@ fn scan(
     done
 }
 
+/// Where files out of archives lie while they are examined. What is left of a scan
+/// that was stopped stays for the next; without a journal there is no next.
+#[derive(Debug)]
+struct Unpacked {
+    directory: PathBuf,
+    passing: bool,
+}
+
+impl Unpacked {
+    fn ready(data: Option<&Path>, resume: bool) -> anyhow::Result<Self> {
+        let directory = match data {
+            Some(data) => data.join(UNPACKED),
+            None => std::env::temp_dir().join(format!("{UNPACKED}-{}", std::process::id())),
+        };
+        let emptied = if resume {
+            Ok(())
+        } else {
+            match std::fs::remove_dir_all(&directory) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                Ok(()) | Err(_) => Ok(()),
+            }
+        };
+        // A directory for everybody's files may have one of that name: it is refused.
+        let mut make = DirBuilder::new();
+        make.mode(0o700).recursive(data.is_some());
+        emptied
+            .and_then(|()| make.create(&directory))
+            .with_context(|| format!("failed to make `{}`", directory.display()))?;
+        let directory = directory
+            .canonicalize()
+            .context("failed to find it again")?;
+        Ok(Self {
+            directory,
+            passing: data.is_none(),
+        })
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        if self.passing {
+            std::fs::remove_dir_all(&self.directory).ok();
+        }
+    }
+}
+
 fn opened(directory: &Path) -> Result<Journal, JournalError> {
     let Opened { journal, set_aside } = Journal::open(directory)?;
     if let Some((aside, damage)) = set_aside {
@@ -323,7 +384,7 @@ fn begin(journal: &Journal, plan: &Plan, resume: bool) -> anyhow::Result<(Batch,
         }
         found
     } else {
-        if journal.has_unfinished(&plan.spec)? {
+        if journal.unfinished(&plan.spec)?.is_some() {
             output::note(
                 "note: an earlier scan of the same was not finished; --resume would have gone on with it",
             );
