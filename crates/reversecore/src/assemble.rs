@@ -17,7 +17,7 @@ use reversecore_server::config::{
 };
 use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
-    Catalogue, ConfiguredRules, Descriptor, HandleSettings, Handles, Mode, PolicyMode,
+    Batches, Catalogue, ConfiguredRules, Descriptor, HandleSettings, Handles, Mode, PolicyMode,
     ProgramSettings, Programs, ResultSettings, Results, Schedule, ScheduleSettings, Services,
     Telemetry, Workspace, WorkspaceSettings,
 };
@@ -64,6 +64,7 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         workspace,
         programs: programs(tools),
         schedule: Schedule::start(schedule_settings(execution, data)),
+        batches: Arc::new(Batches::new(data_dir(data))),
         handles: Arc::new(Handles::new(handle_settings(execution))),
         results: Arc::new(Results::new(&result_settings(*results, data))),
         telemetry: Telemetry::default(),
@@ -232,7 +233,7 @@ fn result_settings(results: ResultsConfig, data: &DataConfig) -> ResultSettings 
 }
 
 /// Where things are kept between runs; `None` where there is no such place.
-fn data_dir(data: &DataConfig) -> Option<PathBuf> {
+pub(crate) fn data_dir(data: &DataConfig) -> Option<PathBuf> {
     let of_user = || {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let base = variable("XDG_DATA_HOME")

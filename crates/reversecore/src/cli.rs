@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 use reversecore_server::config::ClientName;
 
 const EXAMPLES: &str = "\
@@ -13,14 +14,53 @@ Examples:
   reversecore serve --http 127.0.0.1:8700 --workspace .      for clients that connect
   reversecore run run_strings /bin/ls --min-length 8         one tool on one file, as text
   reversecore run run_file firmware.bin --json               the same envelope that MCP clients get
+  reversecore scan /mnt/disk --out results.html              every file there, with a page to look at
   reversecore tools                                          what can be run
   reversecore doctor                                         what this machine lacks
 
-Exit codes:
+Exit codes (scan has its own, see its help):
   0  success
   1  the tool answered with an error, the server could not serve, or (doctor)
      a protection is required and lacking
   2  wrong usage";
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  reversecore scan suspect.exe                              one file, the summary on the screen
+  reversecore scan /mnt/disk --out results.jsonl            a row a file, with each tool's answer
+  reversecore scan /mnt/disk --out results.jsonl --resume   go on where it was stopped or killed
+  reversecore scan firmware/ --recurse --out report.html    into archives; a page for people
+  reversecore scan . --tool get_file_info --tool run_yara='{\"rule_file\":\"/opt/r.yar\"}'
+  reversecore scan . --rules rules.yar --out results.sarif  findings for a code scanning service
+  reversecore scan . --out r.jsonl && jq -r 'select(.severity==\"high\").path' r.jsonl
+
+What is not examined: links, sockets, devices, /proc and the like, and what is
+larger than --max-size. Files with equal content are examined once, and each has
+its row. A file that breaks an engine twice is set aside as `poison`.
+
+Ctrl-C stops cleanly; nothing that was done is lost, even after kill -9: the
+journal is in the data directory (--data-dir, REVERSECORE_DATA_DIR, or
+~/.local/share/reversecore), which one scan at a time may use.
+
+Exit codes:
+  0    nothing suspicious
+  1    something was found
+  2    wrong usage
+  3    some files could not be examined (the table says which, and why)
+  4    the scan could not go on: a full disk, a data directory that is in use
+  130  stopped by Ctrl-C";
+
+const CLIENT_EXAMPLES: &str = "\
+Examples:
+  reversecore mcp-config claude-desktop --workspace ~/samples
+  reversecore mcp-config vscode --url http://127.0.0.1:8700/mcp > .vscode/mcp.json
+  sh -c \"$(reversecore mcp-config claude-code --workspace ~/samples)\"";
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  reversecore completions bash > ~/.local/share/bash-completion/completions/reversecore
+  reversecore completions zsh > ~/.zfunc/_reversecore
+  reversecore completions fish > ~/.config/fish/completions/reversecore.fish";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -77,6 +117,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         tool: RunTool,
     },
+    /// Examine many files: watchable, resumable, with a report
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(ScanOptions),
     /// List the tools with their parameters
     Tools {
         /// Print JSON: name, description, parameter schema
@@ -105,6 +148,96 @@ pub(crate) enum Command {
     },
     /// Print the commented default configuration
     Defaults,
+    /// Print what a client needs to know to use this server
+    #[command(after_help = CLIENT_EXAMPLES)]
+    McpConfig(ClientOptions),
+    /// Print the script that completes commands in a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command
+    Man {
+        /// Where to write them, instead of printing the first
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// Which files, what is asked of them, and where the answers go.
+#[derive(Debug, Args)]
+pub(crate) struct ScanOptions {
+    /// Files and directories
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Ask this tool; can be repeated. Arguments as JSON behind `=` [default: triage]
+    #[arg(long = "tool", value_name = "NAME[=JSON]")]
+    pub(crate) tools: Vec<String>,
+    /// Match these YARA rules too: a file, or a directory of such files
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) rules: Option<PathBuf>,
+    /// Files at one time [default: two more than there are processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Write a row a file to FILE: .jsonl, .csv, .sarif or .html
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with the last scan of the same paths and tools, if there is one
+    #[arg(long, conflicts_with = "no_journal")]
+    pub(crate) resume: bool,
+    /// Keep no journal: a scan that is stopped begins anew
+    #[arg(long)]
+    pub(crate) no_journal: bool,
+    /// Open archives, and what is in them, within bounds
+    #[arg(long)]
+    pub(crate) recurse: bool,
+    /// How deep directories are walked; 1 for the files in a directory itself
+    #[arg(long, value_name = "N")]
+    pub(crate) depth: Option<usize>,
+    /// Pass over files that are larger, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    pub(crate) max_size: u64,
+    /// Where the journal is
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Show no progress and no summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// A configuration file (`reversecore defaults` prints one to start from)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug or trace [default: error]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+/// Which client, and what it is to reach.
+#[derive(Debug, Args)]
+pub(crate) struct ClientOptions {
+    /// The client
+    pub(crate) client: Client,
+    /// The directory whose files it may have analysed
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) workspace: PathBuf,
+    /// A server that runs already, instead of one that the client starts
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+/// A client of MCP.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Client {
+    /// The command to type
+    ClaudeCode,
+    /// `claude_desktop_config.json`
+    ClaudeDesktop,
+    /// `.cursor/mcp.json`
+    Cursor,
+    /// `.vscode/mcp.json`
+    Vscode,
+    /// `~/.codex/config.toml`
+    Codex,
 }
 
 /// Which server, and what of it.

@@ -48,6 +48,7 @@ fn services(files: &Path, scratch: &Path) -> Arc<Services> {
         workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings::default()),
         schedule: Schedule::start(ScheduleSettings::default()),
+        batches: Arc::default(),
         handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),

@@ -50,6 +50,7 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
             search: vec!["/usr/local/bin".into(), "/usr/bin".into()],
         }),
         schedule: Schedule::start(ScheduleSettings::default()),
+        batches: Arc::default(),
         handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),

@@ -115,8 +115,13 @@ impl Handler {
         };
         let scheduler = &self.catalogue.services().schedule.scheduler;
         progress::while_running(work, |elapsed| {
-            let job = caller.job().and_then(|id| scheduler.job(id));
-            let Said { message, total } = progress::said(&request.name, elapsed, job.as_ref());
+            let Said { message, total } = match caller.progress() {
+                Some(own) => progress::of_stage(&request.name, elapsed, elapsed, &own),
+                None => {
+                    let job = caller.job().and_then(|id| scheduler.job(id));
+                    progress::said(&request.name, elapsed, job.as_ref())
+                }
+            };
             let mut progress =
                 ProgressNotificationParam::new(token.clone(), elapsed.as_secs_f64().round())
                     .with_message(message);

@@ -43,18 +43,30 @@ pub(crate) fn said(tool: &str, elapsed: Duration, job: Option<&JobView>) -> Said
             ran,
             ..
         }) => {
-            let Progress { stage, fraction } = progress;
-            said.message = format!("{tool}: {stage} ({seconds} s)");
-            if let Some(fraction) = fraction.filter(|fraction| *fraction > 0.01) {
-                said.message = format!("{tool}: {stage}, {:.0} % ({seconds} s)", fraction * 100.0);
-                let waited = elapsed.saturating_sub(*ran).as_secs_f64();
-                let total = (waited + ran.as_secs_f64() / fraction).ceil();
-                said.total = Some(total.max(elapsed.as_secs_f64().ceil()));
-            }
+            return of_stage(tool, elapsed, *ran, progress);
         }
         Some(StateView::Running { .. } | StateView::Ended { .. }) | None => {}
     }
     said
+}
+
+/// What to say of a call that runs for so long of its time, and says itself how far
+/// it has got.
+pub(crate) fn of_stage(tool: &str, elapsed: Duration, ran: Duration, progress: &Progress) -> Said {
+    let seconds = elapsed.as_secs();
+    let Progress { stage, fraction } = progress;
+    let Some(fraction) = fraction.filter(|fraction| *fraction > 0.01) else {
+        return Said {
+            message: format!("{tool}: {stage} ({seconds} s)"),
+            total: None,
+        };
+    };
+    let waited = elapsed.saturating_sub(ran).as_secs_f64();
+    let total = (waited + ran.as_secs_f64() / fraction).ceil();
+    Said {
+        message: format!("{tool}: {stage}, {:.0} % ({seconds} s)", fraction * 100.0),
+        total: Some(total.max(elapsed.as_secs_f64().ceil())),
+    }
 }
 
 /// Runs `work` to its end. Meanwhile calls `notify` every few seconds with the

@@ -20,6 +20,7 @@
 //! process except through the crate `exec`.
 
 mod arguments;
+mod batch;
 mod catalogue;
 mod embedded;
 mod external;
@@ -39,6 +40,7 @@ pub mod bounded;
 pub mod envelope;
 pub mod error;
 
+pub use batch::{BatchExaminer, BatchView, Batches, Standing, check_tool, spelled};
 pub use catalogue::running::POLL_AFTER_MS;
 pub use catalogue::{Annotations, Called, Catalogue, Descriptor, Reply};
 pub use embedded::worker::main as worker_main;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use reversecore_exec::{Engine, Limits, SessionPool, WorkerPool};
 
+use crate::batch::Batches;
 use crate::bounded::TimeoutSeconds;
 use crate::handles::Handles;
 use crate::programs::Programs;
@@ -33,6 +34,8 @@ pub struct Services {
     pub results: Arc<Results>,
     /// Keeps calls that go on without their requests.
     pub handles: Arc<Handles>,
+    /// Examines many files beside calls.
+    pub batches: Arc<Batches>,
     /// Decides when calls run.
     pub schedule: Schedule,
     /// What one run of an external program may use; its time is the call's.

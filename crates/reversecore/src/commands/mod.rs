@@ -2,10 +2,14 @@
 //! process ends.
 
 mod bench;
+mod client;
 mod doctor;
+mod help;
 mod jobs;
 mod key;
+mod report;
 mod run;
+mod scan;
 mod serve;
 mod tools;
 
@@ -28,6 +32,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run {
             tool: RunTool::Named(words),
         } => run::run(&words),
+        Command::Scan(options) => scan::run(&options),
+        Command::McpConfig(options) => client::run(&options),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::man(dir.as_deref()),
         Command::Tools { json } => tools::run(json),
         Command::Doctor { json, settings } => doctor::run(json, &settings),
         Command::Jobs(options) => jobs::run(&options),

@@ -20,8 +20,9 @@ use reversecore_tools::{Caller, Catalogue, Descriptor, Reply, Services};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::USAGE;
+use super::{USAGE, report};
 use crate::cli::CommonOptions;
+use crate::output::Paint;
 use crate::parameters::{self, FILE_ARGUMENT, Invocation, ToolSyntax};
 use crate::{assemble, logging, output, settings, signals};
 
@@ -212,7 +213,7 @@ fn show(reply: &Reply, json: bool) -> std::io::Result<()> {
         output::note(&reply.text);
         Ok(())
     } else {
-        output::text(&reply.text)
+        output::text(&report::coloured(&reply.text, Paint::for_stdout()))
     }
 }
 

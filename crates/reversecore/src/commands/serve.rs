@@ -61,6 +61,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     scheduler.close();
     scheduler.cancel_all();
     services.handles.cancel_all();
+    let batches = Arc::clone(&services.batches);
+    let stopped = tokio::task::spawn_blocking(move || batches.stop_all());
+    if tokio::time::timeout(LAST_JOBS, stopped).await.is_err() {
+        tracing::warn!("batches did not end in time; they are gone on with all the same");
+    }
     let idle = tokio::time::timeout(LAST_JOBS, scheduler.idle());
     if idle.await.is_err() {
         tracing::warn!("jobs did not end in time after they were cancelled");

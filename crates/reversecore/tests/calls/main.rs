@@ -9,6 +9,7 @@
 
 mod alone;
 mod arguments;
+mod batch;
 mod code;
 mod configured;
 mod decompile;

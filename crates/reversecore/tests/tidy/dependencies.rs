@@ -11,9 +11,13 @@ use crate::sources::root;
 const PREFIX: &str = "reversecore-";
 
 /// Which of our crates each crate may use in product code.
-const ALLOWED: [(&str, &[&str]); 10] = [
-    ("reversecore", &["exec", "jobs", "load", "server", "tools"]),
+const ALLOWED: [(&str, &[&str]); 11] = [
+    (
+        "reversecore",
+        &["batch", "exec", "jobs", "load", "server", "tools"],
+    ),
     ("reversecore-analysis", &[]),
+    ("reversecore-batch", &[]),
     ("reversecore-code", &["analysis"]),
     ("reversecore-decompile", &["analysis", "code"]),
     ("reversecore-exec", &[]),
@@ -23,14 +27,14 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("reversecore-testkit", &[]),
     (
         "reversecore-tools",
-        &["analysis", "code", "decompile", "exec", "jobs"],
+        &["analysis", "batch", "code", "decompile", "exec", "jobs"],
     ),
 ];
 
 /// Crates of others that carry a layer's knowledge, and the one crate that may
 /// use each.
 /// (`load` is a client, and speaks HTTP as such.)
-const RESERVED: [(&str, &str); 22] = [
+const RESERVED: [(&str, &str); 23] = [
     ("axum", "reversecore-server"),
     ("hyper", "reversecore-server"),
     ("hyper-util", "reversecore-server"),
@@ -43,6 +47,7 @@ const RESERVED: [(&str, &str); 22] = [
     ("clap", "reversecore"),
     ("anyhow", "reversecore"),
     ("tracing-subscriber", "reversecore"),
+    ("rusqlite", "reversecore-batch"),
     ("landlock", "reversecore-exec"),
     ("seccompiler", "reversecore-exec"),
     ("schemars", "reversecore-tools"),

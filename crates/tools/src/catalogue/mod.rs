@@ -112,6 +112,7 @@ impl Catalogue {
             .iter()
             .map(|tool| tool.descriptor(services.default_timeout))
             .collect();
+        services.batches.serve(&services);
         services.telemetry.watch(&services.schedule.scheduler);
         services.telemetry.watch_sessions(&services.sessions);
         services

@@ -24,6 +24,7 @@ pub(crate) enum Request {
     Yara(tools::yara::embedded::Scan),
     Triage(tools::triage::Triage),
     Code(tools::code::question::Ask),
+    Unpack(crate::batch::unpack::Unpack),
 }
 
 /// Of the time that is left, so much may be spent before work ends with what it
@@ -225,6 +226,7 @@ fn answer(
         Request::Yara(work) => perform(work, &mut file, resident),
         Request::Triage(work) => perform(work, &mut file, resident),
         Request::Code(work) => perform(work, &mut file, resident),
+        Request::Unpack(work) => perform(work, &mut file, resident),
     }
 }
 

@@ -12,12 +12,13 @@ mod costs;
 pub(crate) mod estimates;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reversecore_jobs::{
-    Capacity, Client, Flights, JobId, JobSpec, Lane, Patience, Refused, Scheduler, SchedulerConfig,
+    Capacity, Client, Flights, JobId, JobSpec, Lane, Patience, Progress, Refused, Scheduler,
+    SchedulerConfig,
 };
 use tokio::time::Instant;
 
@@ -156,6 +157,8 @@ pub struct Caller {
     /// what it makes is its own then.
     pub named: Option<Arc<str>>,
     job: Arc<AtomicU64>,
+    /// How far a call has got that is no job; held for assignments only.
+    said: Arc<Mutex<Option<Progress>>>,
 }
 
 impl Caller {
@@ -166,7 +169,18 @@ impl Caller {
             lane: None,
             named: None,
             job: Arc::default(),
+            said: Arc::default(),
         }
+    }
+
+    /// How far the call has got, where it is no job and has said so.
+    pub fn progress(&self) -> Option<Progress> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
+    }
+
+    pub(crate) fn say(&self, progress: Progress) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
     /// The job that the call has become, once it is one.

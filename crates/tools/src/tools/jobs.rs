@@ -5,11 +5,14 @@
 
 use std::fmt::Write as _;
 
+use reversecore_batch::BatchId;
 use reversecore_jobs::{Client, JobId, JobView, Scheduler, StateView, Stats};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::batch::{BatchReport, BatchShape, apart};
+use crate::batch::Batches;
 use crate::bounded::Bounded;
 use crate::embedded::present::word;
 use crate::error::{ErrorCode, ToolError};
@@ -72,20 +75,23 @@ struct Waiting {
     batch: usize,
 }
 
-/// One job.
+/// One job, or one batch.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(super) struct JobReport(JobView);
+#[serde(untagged)]
+pub(super) enum JobReport {
+    Job(Box<JobView>),
+    Batch(BatchReport),
+}
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CancelReport {
-    #[schemars(with = "u64")]
-    job_id: JobId,
+    #[schemars(with = "Value")]
+    job_id: Cancelled,
     /// Whether it was there to be cancelled; one that has ended is not.
     cancelled: bool,
 }
 
-/// The members of the report.
+/// The members of the report, of a job and then of a batch.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct JobShape {
@@ -104,6 +110,8 @@ struct JobShape {
     progress: Object,
     ending: String,
     used: Object,
+    #[serde(flatten)]
+    batch: BatchShape,
 }
 
 impl Report for ListReport {
@@ -124,18 +132,33 @@ impl Report for ListReport {
     }
 }
 
+/// What was to be cancelled.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Cancelled {
+    Job(JobId),
+    Batch(String),
+}
+
 impl Report for JobReport {
     fn text(&self) -> String {
-        described(&self.0)
+        match self {
+            Self::Job(job) => described(job),
+            Self::Batch(batch) => batch.described(),
+        }
     }
 }
 
 impl Report for CancelReport {
     fn text(&self) -> String {
+        let what = match &self.job_id {
+            Cancelled::Job(id) => format!("job {id}"),
+            Cancelled::Batch(name) => name.clone(),
+        };
         if self.cancelled {
-            format!("job {} is being cancelled\n", self.job_id)
+            format!("{what} is being cancelled\n")
         } else {
-            format!("job {} has ended already\n", self.job_id)
+            format!("{what} has ended already\n")
         }
     }
 }
@@ -177,6 +200,14 @@ pub fn described(job: &JobView) -> String {
     .ok();
     text.push('\n');
     text
+}
+
+/// The batch of this name, if it is the name of one.
+fn batch(named: &Named) -> Option<BatchId> {
+    match named {
+        Named::Handle(name) => Batches::named(name),
+        Named::Number(_) => None,
+    }
 }
 
 /// The caller's job of this name.
@@ -271,7 +302,7 @@ impl Tool for GetJob {
 
     const NAME: &'static str = "get_job";
     const TITLE: &'static str = "Look at a job";
-    const DESCRIPTION: &'static str = "One of your calls: state, stage and progress, position, what it waits for and when it should start, what it used and what was expected.";
+    const DESCRIPTION: &'static str = "One of your calls: state, stage and progress, position, what it waits for and when it should start, what it used and what was expected. Of a batch: counts, files in work, the latest findings.";
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
 
@@ -284,7 +315,15 @@ impl Tool for GetJob {
         call: &Call<'_>,
         params: JobParams,
     ) -> Result<Answer<JobReport>, ToolError> {
-        Ok(Answer::complete(JobReport(own(call, &params.job_id)?)))
+        if let Some(id) = batch(&params.job_id) {
+            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
+            let view = apart(move || batches.look(id, &caller)).await??;
+            return Ok(Answer::complete(JobReport::Batch(BatchReport::of(
+                id, view,
+            ))));
+        }
+        let job = own(call, &params.job_id)?;
+        Ok(Answer::complete(JobReport::Job(Box::new(job))))
     }
 }
 
@@ -294,8 +333,7 @@ impl Tool for CancelJob {
 
     const NAME: &'static str = "cancel_job";
     const TITLE: &'static str = "Cancel a job";
-    const DESCRIPTION: &'static str =
-        "Cancel one of your calls, whether it waits or runs. Its processes are ended.";
+    const DESCRIPTION: &'static str = "Cancel one of your calls or batches, whether it waits or runs. Its processes are ended; what a batch has done is kept.";
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
     const READ_ONLY: bool = false;
@@ -309,6 +347,14 @@ impl Tool for CancelJob {
         call: &Call<'_>,
         params: JobParams,
     ) -> Result<Answer<CancelReport>, ToolError> {
+        if let Some(id) = batch(&params.job_id) {
+            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
+            let cancelled = apart(move || batches.cancel(id, &caller)).await??;
+            return Ok(Answer::complete(CancelReport {
+                job_id: Cancelled::Batch(Batches::name(id)),
+                cancelled,
+            }));
+        }
         let job = own(call, &params.job_id)?;
         let cancelled = match &params.job_id {
             // The call with all that it still waits for, not only its job.
@@ -318,7 +364,7 @@ impl Tool for CancelJob {
             Named::Handle(_) | Named::Number(_) => call.services.schedule.scheduler.cancel(job.id),
         };
         Ok(Answer::complete(CancelReport {
-            job_id: job.id,
+            job_id: Cancelled::Job(job.id),
             cancelled,
         }))
     }

@@ -1,6 +1,7 @@
 //! The tools, one module each.
 
 mod artifact;
+mod batch;
 pub(crate) mod binwalk;
 pub(crate) mod code;
 pub(crate) mod disassemble;
@@ -42,6 +43,8 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(yara::RunYara),
         Box::new(radare2::RunRadare2),
         Box::new(artifact::ReadArtifact),
+        Box::new(batch::SubmitBatch),
+        Box::new(batch::GetBatchResults),
         Box::new(jobs::ListJobs),
         Box::new(jobs::GetJob),
         Box::new(GetJobResult),

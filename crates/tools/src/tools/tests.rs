@@ -127,6 +127,14 @@ fn parameters_and_defaults_are_those_that_were_promised() {
             json!({"artifact": null, "from_line": null, "limit": 1000, "pattern": null,
                    "context": 0, "count": false, "offset": null}),
         ),
+        (
+            "submit_batch",
+            json!({"paths": null, "tools": [], "depth": 16, "limit": 10_000, "max_size_mib": 1024, "wait": 0}),
+        ),
+        (
+            "get_batch_results",
+            json!({"job_id": null, "only": "all", "full": false, "cursor": null, "limit": 20}),
+        ),
         ("list_jobs", json!({"limit": 20})),
         ("get_job", json!({"job_id": null})),
         ("get_job_result", json!({"job_id": null, "wait": 20})),
@@ -143,6 +151,8 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         if ![
             "list_workspace",
             "read_artifact",
+            "submit_batch",
+            "get_batch_results",
             "list_jobs",
             "get_job",
             "get_job_result",

@@ -34,6 +34,7 @@ pub(crate) fn services(workspace: &Path) -> Arc<Services> {
             ..ProgramSettings::default()
         }),
         schedule: Schedule::start(ScheduleSettings::default()),
+        batches: Arc::default(),
         handles: Arc::new(Handles::new(HandleSettings::default())),
         results: Arc::new(Results::new(&ResultSettings::default())),
         telemetry: Telemetry::default(),
