@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reversecore_analysis::binary::{Image, SymbolKind};
-use reversecore_code::{Block, Exit, Function, Program, ReferenceKind};
+use reversecore_code::{Block, Exit, Function, Kind, Program, ReferenceKind};
 
 /// Names told about one function; what lies behind keeps its address.
 const MOST: usize = 20_000;
+
+/// Stubs of imports that do not return, told about every function.
+const MOST_ENDLESS: usize = 64;
 
 /// What is known by address, of a whole program.
 #[derive(Debug, Default)]
@@ -16,6 +19,10 @@ pub(crate) struct Places {
     slots: Vec<(u64, u32)>,
     /// Named data: address, size and name; by address.
     data: Vec<(u64, u64, Box<str>)>,
+    /// Stubs of imports from which no call returns. Compilers put calls of them
+    /// into code that many functions jump to, where no function is known to call
+    /// them.
+    endless: Vec<u64>,
 }
 
 impl Places {
@@ -37,7 +44,18 @@ impl Places {
             .collect();
         data.sort();
         data.dedup_by_key(|&mut (address, ..)| address);
-        Self { slots, data }
+        let endless = program
+            .functions()
+            .iter()
+            .filter(|function| !function.returns && function.kind == Kind::ImportThunk)
+            .map(|function| function.address)
+            .take(MOST_ENDLESS)
+            .collect();
+        Self {
+            slots,
+            data,
+            endless,
+        }
     }
 
     /// The import whose slot lies at an address.
@@ -103,6 +121,7 @@ impl Context {
             }
             context.leaves(program, function, block, places);
         }
+        context.functions.extend(&places.endless);
         context.functions.remove(&function.address);
         context
     }

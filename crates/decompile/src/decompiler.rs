@@ -131,7 +131,8 @@ impl Decompiler {
             }
             // Flow that leads out of the function, into data or zeros.
             Err(Ended::TooMany) => {
-                drop(architecture);
+                // It was told nothing that stays.
+                self.architecture = Some(architecture);
                 let (mut part, whole) = self.part(program, function, most, watch)?;
                 part.warnings.push(LEADS_OUT.to_owned());
                 Ok(self.report(program, function, options, part, !whole))
@@ -224,9 +225,9 @@ impl Decompiler {
                 addresses: again,
                 pointer: self.language.pointer,
             };
-            let ran = run::run(architecture, &task, watch)?;
-            let ran = ran.ok_or(Ended::Failed(Failure::OutOfTime))?;
+            let ran = run::run(architecture, &task, watch);
             told.forget(architecture)?;
+            let ran = ran?.ok_or(Ended::Failed(Failure::OutOfTime))?;
             let mut news = false;
             for &address in &ran.addresses {
                 let plausible = address >= LOWEST_ADDRESS && self.bytes.has(address);
