@@ -358,6 +358,9 @@ async def check_schemas(client, workspace):
     artifact = {"artifact": metadata["artifact"]["id"]}
     jobs, _ = await succeed(client, "list_jobs")
     job = {"job_id": jobs["jobs"][0]["id"]}
+    batch = {"paths": ["ls"], "tools": ["get_file_info", {"name": "run_strings", "arguments": {"min_length": 8}}], "wait": 60}
+    submitted, _ = await succeed(client, "submit_batch", **batch)
+    batch_job = {"job_id": submitted["job_id"]}
     functions, _ = await succeed(client, "list_functions", file_path="ls", limit=1)
     function = functions["functions"][0][0]
     questions = [
@@ -374,6 +377,8 @@ async def check_schemas(client, workspace):
         ("get_call_graph", file | {"function": hex(function), "render": "dot"}),
         ("get_control_flow_graph", file | {"function": hex(function), "instructions": True}),
         ("get_control_flow_graph", file | {"function": hex(function), "render": "mermaid"}),
+        ("decompile", file | {"function": hex(function)}),
+        ("decompile", file | {"function": hex(function), "engine": "external"}),
         ("search_code", file | {"instructions": "ret"}),
         ("diff_binaries", file | {"other_path": "ls"}),
         ("extract_iocs", {"file_path": "notes.txt"}),
@@ -386,6 +391,10 @@ async def check_schemas(client, workspace):
         ("run_yara", file | {"rules": RULES, "engine": "external"}),
         ("run_radare2", file | {"r2_command": "iSj"}),
         ("run_radare2", file | {"r2_command": "px 16"}),
+        ("submit_batch", batch),
+        ("get_job", batch_job),
+        ("get_batch_results", batch_job),
+        ("get_batch_results", batch_job | {"full": True}),
         ("list_workspace", {}),
         ("get_server_health", {}),
         ("get_tool_metrics", {}),

@@ -42,6 +42,7 @@ pub(super) struct SubmitParams {
     paths: Vec<String>,
     /// Tools by name, or `{"name":…,"arguments":{…}}` [triage].
     #[serde(default)]
+    #[schemars(with = "Vec<Asked>")]
     tools: Vec<Value>,
     /// Levels of directories.
     #[serde(default = "sixteen")]
@@ -52,9 +53,19 @@ pub(super) struct SubmitParams {
     /// Pass over larger files.
     #[serde(default = "one_gib")]
     max_size_mib: Bounded<1, 65_536>,
-    /// Seconds to wait for its end, with progress.
+    /// Seconds to wait, with progress.
     #[serde(default = "zero")]
     wait: Bounded<0, 600>,
+}
+
+/// What an entry of `tools` may be.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Asked {
+    Name(String),
+    Call(Object),
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -388,7 +399,7 @@ impl Tool for SubmitBatch {
 
     const NAME: &'static str = "submit_batch";
     const TITLE: &'static str = "Examine many files";
-    const DESCRIPTION: &'static str = "Ask the same tools about many files, beside your other calls. Answers at once with a `job_id`: `get_job` has counts and the latest findings, `get_batch_results` pages through what is done, `cancel_job` ends it and keeps what is done. Equal contents are examined once. Survives a restart: submit the same again to go on.";
+    const DESCRIPTION: &'static str = "Ask the same tools about many files. Answers with a `job_id`: `get_job` has counts and the latest findings, `get_batch_results` pages of what is done, `cancel_job` keeps what is done. After a restart, submit the same to go on.";
     const QUEUED: bool = false;
     const REMEMBERED: bool = false;
     const READ_ONLY: bool = false;

@@ -20,6 +20,7 @@ use crate::embedded::worker::{File, Stage};
 use crate::embedded::{Trouble, misbehaved};
 use crate::error::{ErrorCode, ToolError};
 use crate::schedule::{Workload, estimates};
+use crate::schema;
 use crate::text::escaped_lines;
 use crate::tool::{Answer, Call, Tool};
 
@@ -134,6 +135,17 @@ impl Which {
     }
 }
 
+/// The members of the report.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Shape {
+    name: String,
+    address: u64,
+    size: u64,
+    instructions: u32,
+    code: String,
+}
+
 impl Tool for Decompile {
     type Params = Params;
     type Report = Tree;
@@ -141,6 +153,10 @@ impl Tool for Decompile {
     const NAME: &'static str = "decompile";
     const TITLE: &'static str = "Decompile a function";
     const DESCRIPTION: &'static str = "A function as C (x86, ARM, AArch64, MIPS, PowerPC, RISC-V), with the names of functions, imports and data and the texts of strings; nothing needs to be installed. Read `disassemble` with `function` where every instruction counts. `engine`=external asks radare2 (pdc).";
+
+    fn report_schema() -> Value {
+        schema::report::<Shape>()
+    }
 
     fn workload(params: &Params) -> Workload<'_> {
         let kind = params
