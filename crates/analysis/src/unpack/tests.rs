@@ -14,8 +14,11 @@ const LIMITS: Limits = Limits {
     answer: 4096,
 };
 
-/// All files, put together from their pieces.
-fn all(bytes: &[u8], limits: &Limits) -> (Vec<(String, Vec<u8>)>, Vec<String>, bool) {
+/// A name, and what the file holds.
+type OneFile = (String, Vec<u8>);
+
+/// All files, put together from their pieces; what was said; whether it is a bomb.
+fn all(bytes: &[u8], limits: &Limits) -> (Vec<OneFile>, Vec<String>, bool) {
     let mut files: Vec<(u64, String, Vec<u8>)> = Vec::new();
     let (mut from, mut notes, mut bomb) = (Cursor::default(), Vec::new(), false);
     loop {

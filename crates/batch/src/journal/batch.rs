@@ -392,7 +392,7 @@ impl Ledger for Batch {
         )?;
         let ended = complete.then(super::now);
         db.execute(
-            "UPDATE batch SET ended = ?2 WHERE id = ?1",
+            "UPDATE batch SET ended = ?2 WHERE id = ?1 AND cancelled = 0",
             params![batch, ended],
         )?;
         db.execute_batch("COMMIT")?;

@@ -20,6 +20,19 @@ fn files(count: usize) -> Workspace {
     workspace
 }
 
+/// The same, and a file that is never done.
+fn files_and_one_for_ever(count: usize) -> Workspace {
+    let workspace = files(count);
+    workspace.write("zlarge", &system_binary("ls")[..40_000]);
+    workspace
+}
+
+/// What is quick with all files but that one.
+fn slow_with_large() -> Value {
+    let rules = "rule slow { condition: filesize > 30000 and for all i in (0..1000000000000) : (uint8(i % 1000) != 1000) }";
+    json!([{"name": "run_yara", "arguments": {"rules": rules, "timeout": 300}}])
+}
+
 fn session(workspace: &Workspace, data: &Workspace) -> Session {
     Session::start_as(reversecore(workspace.path()).env("REVERSECORE_DATA_DIR", data.path()))
 }
@@ -94,8 +107,8 @@ fn a_batch_is_looked_at_and_paged_through() {
 
 #[test]
 fn a_batch_that_is_cancelled_or_cut_off_keeps_what_is_done() {
-    let (workspace, data) = (files(400), Workspace::new());
-    let submit = json!({"paths": ["."], "tools": ["triage"]});
+    let (workspace, data) = (files_and_one_for_ever(40), Workspace::new());
+    let submit = json!({"paths": ["."], "tools": slow_with_large()});
     let job = {
         let mut session = session(&workspace, &data);
         let job = session.call("submit_batch", &submit)["data"]["job_id"].clone();
@@ -126,24 +139,31 @@ fn a_batch_that_is_cancelled_or_cut_off_keeps_what_is_done() {
 
 #[test]
 fn a_batch_is_waited_for_with_progress() {
-    let (workspace, data) = (files(1200), Workspace::new());
+    let (workspace, data) = (files_and_one_for_ever(3), Workspace::new());
     let mut session = session(&workspace, &data);
-    let submit = json!({"paths": ["."], "tools": ["triage", "extract_iocs"], "wait": 600});
-    let done = session.call("submit_batch", &submit);
-    let batch = &done["data"]["batch"];
+    let submit = json!({"paths": ["."], "tools": slow_with_large(), "wait": 600});
+    let waiting = session.begin("submit_batch", &submit);
+    // Said every three seconds.
+    let said = |session: &Session| {
+        session.notifications.iter().any(|notification| {
+            let message = notification["params"]["message"].as_str();
+            message.is_some_and(|message| message.contains("4 of 5 files"))
+        })
+    };
+    let mut looks = 0;
+    while !said(&session) {
+        looks += 1;
+        assert!(looks < 100_000, "{:?}", session.notifications);
+        session.call("get_server_health", &json!({}));
+    }
+    session.call("cancel_job", &json!({"job_id": "batch-1"}));
+    let over = session.answer(waiting);
+    let batch = &over["data"]["batch"];
     assert_eq!(
-        (&batch["state"], &batch["total"]),
-        (&"done".into(), &1201.into()),
-        "{done}"
+        (&batch["state"], &batch["done"], &batch["total"]),
+        (&"cancelled".into(), &4.into(), &5.into()),
+        "{over}"
     );
-    // Said every three seconds; it takes longer.
-    let said = session.notifications.iter().any(|notification| {
-        let message = notification["params"]["message"]
-            .as_str()
-            .unwrap_or_default();
-        message.contains(" of 1201 files")
-    });
-    assert!(said, "{:?}", session.notifications);
 }
 
 #[test]

@@ -177,12 +177,15 @@ impl Batches {
         let Some(work) = work.filter(|work| !work.thread.is_finished()) else {
             return Ok(false);
         };
+        // Written down first: whoever waits for its end is to see why it came.
+        let noted = self
+            .journal()
+            .and_then(|journal| journal.reader().map_err(unusable))
+            .and_then(|reader| reader.cancel(id).map_err(unreadable));
         work.stop.cancel();
         // It ends its calls, writes down what is done, and goes.
         work.thread.join().ok();
-        let reader = self.journal()?.reader().map_err(unusable)?;
-        reader.cancel(id).map_err(unreadable)?;
-        Ok(true)
+        noted.map(|()| true)
     }
 
     /// Files of a batch, behind this one. Blocking.
