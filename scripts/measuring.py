@@ -77,6 +77,15 @@ def tree(pid):
     return found
 
 
+def rss(pid):
+    """Resident memory of one process, in MiB; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def resident(pid):
     """MiB of all processes; a page that several share counts once."""
     total = 0
