@@ -170,15 +170,13 @@ impl Catalogue {
         // The request's own token fires when the request is over.
         let (begun, own) = (Instant::now(), CancellationToken::new());
         let mut work = self.begin(tool, arguments, caller, &own);
-        // Without a budget whatever is not there already is handed out: the timer's
-        // millisecond would be one.
-        let patience = async {
-            if !inline.is_zero() {
-                tokio::time::sleep(inline).await;
+        // Without a budget nothing is waited for, whatever may be there already: how
+        // quick a call is does not decide what kind of answer it has.
+        if !inline.is_zero() {
+            let patience = tokio::time::sleep(inline);
+            if let Some(reply) = done_within(&mut work, patience, cancel, &own).await {
+                return Some(Called::Done(reply));
             }
-        };
-        if let Some(reply) = done_within(&mut work, patience, cancel, &own).await {
-            return Some(Called::Done(reply));
         }
         match handles.keep(tool.name(), caller.clone(), begun, own.clone(), work) {
             Ok(id) => {
