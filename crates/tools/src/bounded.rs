@@ -33,6 +33,12 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// The value as a number of things in memory, of which there are never more
+    /// than fit.
+    pub fn count(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
 }
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Bounded<MIN, MAX> {

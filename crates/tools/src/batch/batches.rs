@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use reversecore_batch::{
-    Batch, BatchId, Filter, HoldError, Journal, JournalError, LedgerError, Opened, Progress, Run,
-    Spec, Stored, Written, run,
+    Batch, BatchId, Filter, HoldError, Journal, JournalError, LedgerError, Opened, Progress,
+    Reader, Run, Spec, Stored, Written, run,
 };
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -179,8 +179,7 @@ impl Batches {
         };
         // Written down first: whoever waits for its end is to see why it came.
         let noted = self
-            .journal()
-            .and_then(|journal| journal.reader().map_err(unusable))
+            .reader()
             .and_then(|reader| reader.cancel(id).map_err(unreadable));
         work.stop.cancel();
         // It ends its calls, writes down what is done, and goes.
@@ -198,7 +197,7 @@ impl Batches {
         most: usize,
     ) -> Result<(Spec, Vec<Stored>), ToolError> {
         let written = self.written(id, caller)?;
-        let reader = self.journal()?.reader().map_err(unusable)?;
+        let reader = self.reader()?;
         let page = reader.page(id, after, filter, most).map_err(unreadable)?;
         Ok((written.spec, page))
     }
@@ -216,7 +215,7 @@ impl Batches {
     }
 
     fn written(&self, id: BatchId, caller: &Caller) -> Result<Written, ToolError> {
-        let reader = self.journal()?.reader().map_err(unusable)?;
+        let reader = self.reader()?;
         let written = reader.batch(id).map_err(unreadable)?;
         written
             .filter(|written| written.spec.owner.as_deref() == caller.named.as_deref())
@@ -227,6 +226,10 @@ impl Batches {
                     "`submit_batch` says the names of batches; the last 20 that ended are remembered.",
                 )
             })
+    }
+
+    fn reader(&self) -> Result<Reader, ToolError> {
+        self.journal()?.reader().map_err(unusable)
     }
 
     fn journal(&self) -> Result<Journal, ToolError> {

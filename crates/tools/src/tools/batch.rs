@@ -14,6 +14,7 @@ use crate::arguments::invalid;
 use crate::batch::{BatchView, Batches, Bounds, Input, Standing, check_tool};
 use crate::bounded::Bounded;
 use crate::error::{ErrorCode, ToolError};
+use crate::schedule::Caller;
 use crate::schema::{self, List, Object};
 use crate::text::escaped;
 use crate::tool::{Answer, Call, Report, Tool};
@@ -362,7 +363,7 @@ impl SubmitParams {
             check_tool(tool)?;
         }
         let bounds = Bounds {
-            depth: usize::try_from(depth.get()).unwrap_or(1),
+            depth: depth.count(),
             files: limit.get(),
             largest: max_size_mib.get() << 20,
         };
@@ -417,8 +418,10 @@ impl Tool for SubmitBatch {
         let owner = call.caller.named.as_deref().map(ToOwned::to_owned);
         let wait = Duration::from_secs(params.wait.get());
         let (spec, inputs, bounds) = params.read(owner)?;
-        let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
-        let (id, resumed) = apart(move || batches.submit(spec, inputs, bounds, &caller)).await??;
+        let (id, resumed) = apart(call, move |batches, caller| {
+            batches.submit(spec, inputs, bounds, caller)
+        })
+        .await?;
         let mut batch = None;
         if !wait.is_zero() {
             tokio::select! {
@@ -426,8 +429,7 @@ impl Tool for SubmitBatch {
                 () = tokio::time::sleep(wait) => {}
                 () = over(call, id) => {}
             }
-            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
-            let view = apart(move || batches.look(id, &caller)).await??;
+            let view = apart(call, move |batches, caller| batches.look(id, caller)).await?;
             batch = Some(BatchReport::of(id, view));
         }
         Ok(Answer::complete(SubmitReport {
@@ -507,10 +509,11 @@ impl Tool for GetBatchResults {
             Only::Findings => Filter::Findings,
             Only::Failed => Filter::Troubled,
         };
-        let most = usize::try_from(limit.get()).unwrap_or(1);
-        let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
-        let (spec, mut page) =
-            apart(move || batches.page(id, &caller, after, filter, most + 1)).await??;
+        let most = limit.count();
+        let (spec, mut page) = apart(call, move |batches, caller| {
+            batches.page(id, caller, after, filter, most + 1)
+        })
+        .await?;
         let more = page.len() > most;
         page.truncate(most);
         let next = page
@@ -574,17 +577,20 @@ pub(super) fn no_batch(name: &str) -> ToolError {
     )
 }
 
-/// What waits for the disk, away from those who serve.
+/// Asks the batches for this caller, on a thread that may wait for the disk.
 pub(super) async fn apart<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+    call: &Call<'_>,
+    work: impl FnOnce(&Batches, &Caller) -> Result<T, ToolError> + Send + 'static,
 ) -> Result<T, ToolError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        ToolError::new(
+    let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
+    let working = tokio::task::spawn_blocking(move || work(&batches, &caller));
+    working.await.unwrap_or_else(|error| {
+        let failed = ToolError::new(
             ErrorCode::Internal,
             "the batch could not be looked at",
             "Call again; if it persists, the server's log has the reason.",
-        )
-        .log_detail(error)
+        );
+        Err(failed.log_detail(error))
     })
 }
 

@@ -110,7 +110,7 @@ impl Tool for ExtractIocs {
         let work = Extract {
             kinds: params.kinds,
             min_confidence: params.min_confidence,
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
         };
         let found = call.examine(&params.file_path, timeout, work).await?;
         Ok(found.answer(answer))

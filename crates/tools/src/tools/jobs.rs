@@ -271,7 +271,7 @@ impl Tool for ListJobs {
         params: ListParams,
     ) -> Result<Answer<ListReport>, ToolError> {
         let scheduler = &call.services.schedule.scheduler;
-        let most = usize::try_from(params.limit.get()).unwrap_or(usize::MAX);
+        let most = params.limit.count();
         let Stats {
             queued: [interactive, normal, batch],
             running,
@@ -316,8 +316,7 @@ impl Tool for GetJob {
         params: JobParams,
     ) -> Result<Answer<JobReport>, ToolError> {
         if let Some(id) = batch(&params.job_id) {
-            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
-            let view = apart(move || batches.look(id, &caller)).await??;
+            let view = apart(call, move |batches, caller| batches.look(id, caller)).await?;
             return Ok(Answer::complete(JobReport::Batch(BatchReport::of(
                 id, view,
             ))));
@@ -348,8 +347,7 @@ impl Tool for CancelJob {
         params: JobParams,
     ) -> Result<Answer<CancelReport>, ToolError> {
         if let Some(id) = batch(&params.job_id) {
-            let (batches, caller) = (call.services.batches.clone(), call.caller.clone());
-            let cancelled = apart(move || batches.cancel(id, &caller)).await??;
+            let cancelled = apart(call, move |batches, caller| batches.cancel(id, caller)).await?;
             return Ok(Answer::complete(CancelReport {
                 job_id: Cancelled::Batch(Batches::name(id)),
                 cancelled,

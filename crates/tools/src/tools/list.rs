@@ -161,7 +161,7 @@ fn page(params: &Params, listing: Listing) -> Answer<ListReport> {
         unreadable,
     } = listing;
     let total = entries.len();
-    let limit = usize::try_from(params.limit.get()).unwrap_or(usize::MAX);
+    let limit = params.limit.count();
     let mut rest = entries.into_iter().filter(|entry| {
         params
             .cursor

@@ -208,8 +208,8 @@ impl Tool for ParseBinary {
         let work = Parse {
             parts: params.parts,
             pattern: params.pattern,
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
-            skip: usize::try_from(params.skip.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
+            skip: params.skip.count(),
         };
         let parsed = call.examine(&params.file_path, timeout, work).await?.reply;
         let Parsed {

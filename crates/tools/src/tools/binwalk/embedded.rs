@@ -35,7 +35,7 @@ pub(super) async fn run(
     params: &Params,
     timeout: Duration,
 ) -> Result<Answer<BinwalkReport>, ToolError> {
-    let room = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+    let room = params.max_output_size.count();
     let found = call.examine(&params.file_path, timeout, Carve).await?;
     Ok(found.answer(|found| answer(found, room)))
 }

@@ -111,7 +111,7 @@ impl Tool for RunBinwalk {
             .analysis(Program::Binwalk, &params.file_path, timeout)
             .await?;
         let (command, path) = analysis.command()?;
-        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+        let budget = params.max_output_size.count();
         let command = command
             .arg("--signature")
             .arg(format!("--depth={}", params.depth.get()))

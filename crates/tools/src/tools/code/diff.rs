@@ -90,7 +90,7 @@ impl Tool for DiffBinaries {
         let other = call.other_target("other_path", &params.other_path).await?;
         let keys = vec![call.identity_key(&params.file_path).await?, other.key()];
         let question = Question::Diff(Comparison {
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
         });
         let ask = Ask::new(keys, question);
         let worked = call

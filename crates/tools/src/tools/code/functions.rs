@@ -235,21 +235,19 @@ impl Tool for ListFunctions {
         content: Option<&str>,
         _: u64,
     ) -> Workload<'p> {
-        let content = content.filter(|_| !params.engine.is_embedded());
-        workload_when_analysed(Self::workload(params), services, content)
+        workload_when_analysed(params.engine, Self::workload(params), services, content)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         // What is wrong with it is said before any work is done.
         params.pattern.as_deref().map(compiled).transpose()?;
         let timeout = params.timeout.resolve(call.services.default_timeout);
-        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let listing = Listing {
             pattern: params.pattern,
             kind: params.kind,
             sort: params.sort,
-            limit: whole(params.limit.get()),
-            skip: whole(params.skip.get()),
+            limit: params.limit.count(),
+            skip: params.skip.count(),
         };
         let (listed, known, warnings) = if params.engine.is_embedded() {
             let question = Question::Functions(listing);

@@ -224,7 +224,7 @@ impl Tool for GetCallGraph {
                 Way::Both => Direction::Both,
             },
             depth: u32::try_from(params.depth.get()).unwrap_or(u32::MAX),
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
         });
         let Said {
             reply,
@@ -287,7 +287,7 @@ impl Tool for GetFlowGraph {
         let timeout = params.timeout.resolve(call.services.default_timeout);
         let question = Question::FlowGraph(Flow {
             function: params.function,
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
             instructions: params.instructions,
         });
         let Said {

@@ -157,7 +157,7 @@ impl Tool for SearchCode {
             what,
             function: params.function,
             data: params.data,
-            limit: usize::try_from(params.limit.get()).unwrap_or(usize::MAX),
+            limit: params.limit.count(),
         });
         let said = ask(call, &params.file_path, timeout, question).await?;
         let Reply::Search(found) = said.reply else {

@@ -262,8 +262,7 @@ impl Tool for FindXrefs {
         content: Option<&str>,
         _: u64,
     ) -> Workload<'p> {
-        let content = content.filter(|_| !params.engine.is_embedded());
-        workload_when_analysed(Self::workload(params), services, content)
+        workload_when_analysed(params.engine, Self::workload(params), services, content)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
@@ -279,11 +278,10 @@ impl Tool for FindXrefs {
             }
         };
         let timeout = params.timeout.resolve(call.services.default_timeout);
-        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let search = Search {
             end,
-            limit: whole(params.limit.get()),
-            skip: whole(params.skip.get()),
+            limit: params.limit.count(),
+            skip: params.skip.count(),
         };
         let (listed, known, warnings) = if params.engine.is_embedded() {
             let question = Question::References(search);

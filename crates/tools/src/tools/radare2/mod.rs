@@ -131,7 +131,7 @@ impl Tool for RunRadare2 {
         let size = analysis.target.size();
         let plan = plan(&params.r2_command, params.analysis, size, policy);
         let content = analysis.content(call.cancel).await?;
-        let budget = usize::try_from(params.max_output_size.get()).unwrap_or(usize::MAX);
+        let budget = params.max_output_size.count();
         let reply = session::ask(call, &analysis, &content, &plan, budget).await?;
         call.settle(&mut analysis).await?;
         let cut = reply.stdout.truncated();
@@ -174,12 +174,15 @@ fn workload_with_session<'p>(
     }
 }
 
-/// The same for other tools that ask radare2 after its basic analysis.
+/// The same for the other tools that ask radare2 after its basic analysis, where they
+/// are to ask it.
 pub(super) fn workload_when_analysed<'p>(
+    engine: Engine,
     planned: Workload<'p>,
     services: &Services,
     content: Option<&str>,
 ) -> Workload<'p> {
+    let content = content.filter(|_| !engine.is_embedded());
     workload_with_session(planned, services, content, Depth::Basic)
 }
 

@@ -162,7 +162,7 @@ impl Tool for RunStrings {
         let from = from.unwrap_or_default();
         let page = call.services.results.budget();
         let budget = match params.max_output_size {
-            Some(bytes) => usize::try_from(bytes.get()).unwrap_or(usize::MAX),
+            Some(bytes) => bytes.count(),
             None => page.min(LARGEST_PAGE),
         };
         let encodings = params.encoding.each(params.engine);
