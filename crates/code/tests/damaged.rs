@@ -12,21 +12,10 @@ use common::model;
 use reversecore_code::{
     CallGraphOptions, Language, Options, Pattern, Program, Query, SearchOptions, diff,
 };
+use reversecore_testkit::Random;
 
 /// Damaged files of each test.
 const FILES: usize = 3000;
-
-/// A generator of pseudo-random numbers (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-}
 
 fn damage(sample: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = sample.to_vec();
@@ -90,7 +79,7 @@ fn check(program: &Program, data: &[u8]) {
 
 fn run(sample: &[u8], seed: u64) {
     let original = model(sample, &Options::default()).expect("a program");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut models = 0;
     for number in 0..FILES {
         let data = damage(sample, &mut random);

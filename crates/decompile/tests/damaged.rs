@@ -7,23 +7,12 @@ mod common;
 
 use common::{Subject, in_worker, model};
 use reversecore_decompile::{Decompiler, Failure, Options};
+use reversecore_testkit::Random;
 
 /// Damaged files.
 const FILES: usize = 150;
 /// Functions of each that are decompiled.
 const FUNCTIONS: usize = 4;
-
-/// A generator of pseudo-random numbers (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-}
 
 /// What became of the functions.
 #[derive(Debug, Default)]
@@ -77,7 +66,7 @@ fn damaged_programs() {
                 .max_by_key(|&(_, size)| size)
                 .unwrap()
         };
-        let mut random = Random(7);
+        let mut random = Random::new(7);
         let mut count = Count::default();
         for _ in 0..FILES {
             let mut data = sample.clone();
@@ -108,7 +97,7 @@ fn damaged_programs() {
 fn programs_of_the_wrong_architecture() {
     in_worker(|| {
         let mut data = std::fs::read("/bin/true").unwrap();
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         // AArch64, MIPS, PowerPC64, RISC-V; big-endian ones read as little.
         for machine in [183_u8, 8, 21, 243] {
             data[18] = machine;

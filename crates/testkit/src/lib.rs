@@ -6,6 +6,7 @@
 //!      ── pattern, awkward   ──> what that program writes, known independently
 //!      ── escapes            ──> radare2 commands that leave radare2
 //!      ── processes          ──> who is still alive
+//!      ── Random             ──> damage that is the same in every run
 //!      ── samples            ──> files to analyse
 //! ```
 //!
@@ -19,5 +20,7 @@ pub mod processes;
 pub mod samples;
 
 mod fixture;
+mod random;
 
 pub use fixture::fixture;
+pub use random::Random;

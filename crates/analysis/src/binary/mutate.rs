@@ -1,5 +1,7 @@
 //! Damage for the tests of parsers: the same for every run of a seed.
 
+pub(crate) use reversecore_testkit::Random;
+
 /// Bytes that are at hand in many places of a format where they hurt.
 const NASTY: [&[u8]; 8] = [
     &[0],
@@ -11,24 +13,6 @@ const NASTY: [&[u8]; 8] = [
     &[0xff; 8],
     &[0; 8],
 ];
-
-/// A generator of pseudo-random numbers (xorshift64*).
-#[derive(Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    /// A number below a limit, which is not 0.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-}
 
 /// The sample with some damage: flipped bits, overwritten bytes, a lost end.
 /// Half of it hits the `hot` places.

@@ -1,6 +1,8 @@
 //! The boundary: bytes in, kind and hints out. Real files of the machine and
 //! small built ones.
 
+use reversecore_testkit::Random;
+
 use super::*;
 use crate::binary::{ParseOptions, parse};
 
@@ -350,13 +352,8 @@ fn damage_never_panics() {
         b"\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0\x02\0\0\0\xff\xff".repeat(4),
         b"%PDF-1.7 /JS /OpenAction %%EOF {\"a\": [1]} #!/bin/sh".to_vec(),
     ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |limit: usize| {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    };
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let mut below = |limit| random.below(limit);
     for round in 0..4000 {
         let mut data = samples[round % samples.len()].clone();
         for _ in 0..=below(6) {

@@ -101,6 +101,11 @@ const fn signed(name: &'static str, rounds: Rounds) -> (&'static str, Questions)
     )
 }
 
+/// The tool or prompt of this name, if it is one that asks.
+pub(crate) fn of(name: &str) -> Option<&'static (&'static str, Questions)> {
+    ALL.iter().find(|(asking, _)| *asking == name)
+}
+
 /// What a call that asks has come to.
 pub(crate) enum Reached {
     /// This is still to be asked.

@@ -12,7 +12,7 @@ use ring::hmac;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
     CompleteResult, CompletionInfo, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    GetTaskParams, GetTaskResult, ListPromptsResult, ListResourceTemplatesResult,
+    GetTaskParams, GetTaskResult, InputResponses, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
     ReadResourceResponse, Reference, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
     SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
@@ -21,7 +21,7 @@ use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
 
-use crate::asking::{self, Reached};
+use crate::asking::{self, Questions, Reached};
 use crate::{contents, tools, typed};
 
 type Context = RequestContext<RoleServer>;
@@ -55,6 +55,25 @@ impl Fixtures {
             core,
             shared: Arc::new(shared),
         }
+    }
+
+    /// How far something that asks has got, with what the client has said.
+    fn reached(
+        &self,
+        (name, questions): &(&str, Questions),
+        said: Option<InputResponses>,
+        state: Option<String>,
+        context: &Context,
+    ) -> Result<Reached, ErrorData> {
+        let capabilities = context.client_capabilities().unwrap_or_default();
+        asking::reached(
+            name,
+            questions,
+            said,
+            state.as_deref(),
+            &capabilities,
+            &self.shared.key,
+        )
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, HashMap<u64, SubscriptionSink>> {
@@ -123,16 +142,9 @@ impl ServerHandler for Fixtures {
             self.announce(name).await;
             return Ok(tools::text("announced"));
         }
-        if let Some((name, questions)) = asking::ALL.iter().find(|(asking, _)| *asking == name) {
-            let reached = asking::reached(
-                name,
-                questions,
-                request.input_responses,
-                request.request_state.as_deref(),
-                &context.client_capabilities().unwrap_or_default(),
-                &self.shared.key,
-            )?;
-            return Ok(match reached {
+        if let Some(asking) = asking::of(name) {
+            let (said, state) = (request.input_responses, request.request_state);
+            return Ok(match self.reached(asking, said, state, &context)? {
                 Reached::Asks(asked) => asked.into(),
                 Reached::Knows(known) => tools::text(&format!("state-ok: {}", json!(known))),
             });
@@ -158,17 +170,9 @@ impl ServerHandler for Fixtures {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let mut asking = asking::ALL.iter();
-        if let Some((name, questions)) = asking.find(|(name, _)| *name == request.name) {
-            let reached = asking::reached(
-                name,
-                questions,
-                request.input_responses,
-                request.request_state.as_deref(),
-                &context.client_capabilities().unwrap_or_default(),
-                &self.shared.key,
-            )?;
-            return Ok(match reached {
+        if let Some(asking) = asking::of(&request.name) {
+            let (said, state) = (request.input_responses, request.request_state);
+            return Ok(match self.reached(asking, said, state, &context)? {
                 Reached::Asks(asked) => asked.into(),
                 Reached::Knows(known) => {
                     let text = format!("What was said: {}", json!(known));

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use reversecore_testkit::Random;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -19,16 +20,12 @@ const SEED: u64 = 0x5eed_07e5;
 const HEAD_FOR_MCP: &str = "POST /mcp HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
     accept: application/json, text/event-stream\r\ncontent-type: application/json\r\n";
 
-/// xorshift64*: short, and the same everywhere.
-struct Random(u64);
+/// Makes requests of pieces, damaged ones too.
+struct Requests(Random);
 
-impl Random {
+impl Requests {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(high).unwrap() % limit
+        self.0.below(limit)
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -212,10 +209,10 @@ async fn whatever_is_sent_is_answered_and_never_with_a_5xx() {
     })
     .await;
     let mut session = open_session(&server).await;
-    let mut random = Random(SEED);
+    let mut requests = Requests(Random::new(SEED));
     let (mut answered, mut seen) = (0, std::collections::BTreeMap::new());
     for number in 0..REQUESTS {
-        let (sent, shown) = random.request(&session);
+        let (sent, shown) = requests.request(&session);
         let answer = tokio::time::timeout(LIMIT, head(&server, &sent))
             .await
             .unwrap();
