@@ -63,10 +63,9 @@ impl Success {
         // JSON has more letters than text has for the same.
         if json.len() - BEGIN.len() > budget.saturating_add(budget / 4) {
             let whole = json.get(BEGIN.len()..).unwrap_or_default();
-            let tree = serde_json::from_slice(whole).map_err(unwritable)?;
-            let (tree, cuts) = fit::tree(tree, budget);
-            json.truncate(BEGIN.len());
-            serde_json::to_writer(&mut json, &tree).map_err(unwritable)?;
+            let mut cut = BEGIN.to_vec();
+            let cuts = fit::tree(whole, budget, &mut cut).map_err(unwritable)?;
+            json = cut;
             if !cuts.is_empty() {
                 metadata.was_cut();
             }
