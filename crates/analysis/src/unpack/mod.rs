@@ -9,11 +9,13 @@
 //! | `containers` | zip, tar, 7z, cab, by the libraries of the field |
 //! | `simple` | ar and cpio |
 //! | `iso` | ISO 9660 |
+//! | `carved` | what the carving engine finds in a file that is no archive |
 //!
 //! A caller that wants more than fits one answer asks again with the [`Cursor`] of
 //! the last; a stream is decoded from its beginning then, which costs time and no
 //! memory.
 
+mod carved;
 mod collect;
 mod containers;
 mod iso;
@@ -64,7 +66,8 @@ pub struct Piece {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Unpacked {
-    /// What kind of archive it is; empty when it is none.
+    /// What kind of archive it is; `carved` for another file with something in
+    /// it; empty for one without.
     pub kind: String,
     /// What came out.
     pub pieces: Vec<Piece>,
@@ -119,14 +122,19 @@ fn is_lzma(bytes: &[u8]) -> bool {
         && (size == u64::MAX || size < 1 << 38)
 }
 
-/// Takes files out of an archive, from where the last answer ended. A damaged archive
-/// gives what can be had.
+/// Takes files out of an archive, from where the last answer ended; of another file,
+/// what is embedded in it. A damaged archive gives what can be had.
 #[must_use]
 pub fn unpack(bytes: &[u8], from: Cursor, limits: &Limits) -> Unpacked {
-    let Some(kind) = kind(bytes) else {
-        return Unpacked::default();
-    };
     let mut collector = Collector::new(from, limits, bytes.len());
+    let Some(kind) = kind(bytes) else {
+        let found = carved::look(bytes);
+        if found.is_empty() {
+            return Unpacked::default();
+        }
+        carved::take(bytes, &found, &mut collector);
+        return collector.into_unpacked("carved");
+    };
     match kind {
         "gzip" => streams::gzip(bytes, &mut collector),
         "xz" => streams::xz(bytes, &mut collector),

@@ -11,6 +11,7 @@
     reason = "helpers of tests fail like the tests themselves"
 )]
 
+mod archives;
 mod browser;
 mod help;
 mod killed;
