@@ -46,8 +46,9 @@ async fn memory_is_bounded_for_all_together() {
     for key in ["a", "b"] {
         sessions.answer(key, &format!("grow {}", 40 * MIB)).await;
     }
+    // The kernel may have taken back pages of the program itself meanwhile.
     sessions
-        .until("the launcher tells", |stats| stats.resident > 80 * MIB)
+        .until("the launcher tells", |stats| stats.resident > 75 * MIB)
         .await;
     // There is no room for what this is expected to need.
     assert_eq!(sessions.answer("c", "count").await, "1\n");
