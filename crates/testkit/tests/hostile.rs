@@ -332,6 +332,13 @@ fn probes_name_the_error() {
     // `close(0)` works; no kernel has the second.
     assert_eq!(answer(&["try-raw", "3"]), "ok\n");
     assert_eq!(answer(&["try-raw", "100000"]), "ENOSYS\n");
+    // On every architecture; arguments of no size are invalid.
+    let clone3 = "435";
+    assert_eq!(answer(&["try-raw", clone3]), "EINVAL\n");
+    let this = env!("CARGO_BIN_EXE_hostile");
+    let filtered = answer(&["without-clone3", this, "try-raw", clone3]);
+    assert_eq!(filtered, "ENOSYS\n");
+    assert_eq!(answer(&["without-clone3", this, "try-fork"]), "ok\n");
     for probe in [
         "try-mount",
         "try-userns",

@@ -134,6 +134,10 @@ fn cgroup(setup: &Setup) -> (Option<Tree>, Mechanism) {
         );
     }
     let parent = setup.cgroup_parent.as_ref().map(|path| path.to_path());
+    if let Err(error) = sys::birth_in_cgroup() {
+        let reason = format!("the system call `clone3` is refused: {error}");
+        return (None, lacks("cgroup", PURPOSE, &reason));
+    }
     match Tree::create(parent.as_deref()) {
         Ok(tree) => (Some(tree), holds("cgroup", PURPOSE, "version 2")),
         Err(error) => (None, lacks("cgroup", PURPOSE, &error.to_string())),

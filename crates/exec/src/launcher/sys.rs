@@ -34,6 +34,7 @@ pub(super) enum Forked {
 ///
 /// `fork` of the C library is passed over because it can do neither. Its
 /// handlers only matter to threaded programs, and the launcher has one thread.
+/// Where `clone3` is refused, `clone` does all but the cgroup.
 pub(super) fn fork(new_pid_namespace: bool, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked> {
     // SAFETY: all-zero is a valid `clone_args`: no flags, no stack.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -53,12 +54,49 @@ pub(super) fn fork(new_pid_namespace: bool, cgroup: Option<BorrowedFd<'_>>) -> i
             ptr::from_mut(&mut args),
             size_of::<libc::clone_args>(),
         )
-    })?;
+    });
+    let pid = match pid {
+        Err(error) if is_refused(&error) && cgroup.is_none() => {
+            // SAFETY: as above; no stack is given, so the child goes on on its own
+            // copy of this one, and all pointers are null for flags that read none.
+            check(unsafe {
+                libc::syscall(
+                    libc::SYS_clone,
+                    args.flags | args.exit_signal,
+                    0_u64,
+                    0_u64,
+                    0_u64,
+                    0_u64,
+                )
+            })?
+        }
+        pid => pid?,
+    };
     Ok(if pid == 0 {
         Forked::Child
     } else {
         Forked::Parent(pid as Pid)
     })
+}
+
+/// Whether a filter stands before this call, as those of container engines and
+/// service managers do before `clone3`: no filter can read its flags.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+}
+
+/// Whether a process can be born into a cgroup.
+///
+/// # Errors
+/// When the only call that can do it is refused.
+pub(super) fn birth_in_cgroup() -> io::Result<()> {
+    // SAFETY: arguments of no size are not read; the kernel refuses them.
+    let asked =
+        unsafe { libc::syscall(libc::SYS_clone3, ptr::null::<libc::clone_args>(), 0_usize) };
+    match check(asked) {
+        Err(error) if is_refused(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// One process that has ended, with what it and its awaited children used.

@@ -1,9 +1,12 @@
 //! What the engine does when something of its own goes wrong.
 
-use reversecore_exec::{Engine, EngineConfig, ExecError, StartError};
+use reversecore_exec::{Containment, Engine, EngineConfig, ExecError, StartError};
+use reversecore_testkit::fixture;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::hostile;
+use crate::support::{
+    TestEngine, again_as_ordinary_user, assert_gone, hostile, launcher, mark, milliseconds, times,
+};
 
 #[tokio::test]
 async fn a_launcher_that_does_not_exist_is_named() {
@@ -39,4 +42,25 @@ async fn a_launcher_that_ends_at_once_is_an_error_not_a_wait() {
         ),
         "{error}"
     );
+}
+
+/// Container engines and service managers refuse `clone3`, whose flags no filter can
+/// read. No process is born into a cgroup then; the next rung holds.
+#[tokio::test]
+async fn without_clone3_the_next_rung_holds() {
+    let engine = TestEngine::start(|config| {
+        config.launcher = fixture("hostile");
+        config.launcher_args = vec!["without-clone3".into(), launcher().into()];
+    });
+    let mechanisms = engine.engine.mechanisms().await.unwrap();
+    assert_eq!(mechanisms.containment, Containment::PidNamespace);
+    let cgroup = mechanisms.list.iter().find(|one| one.name == "cgroup");
+    assert!(cgroup.is_some_and(|one| one.detail.contains("clone3")));
+    assert_eq!(engine.lines(hostile(&["echo", "here"])).await, ["here"]);
+    let mark = mark();
+    let limits = times(milliseconds(400), milliseconds(50));
+    let bad = hostile(&["grandchild", "setsid-ignore-term", &mark]).limits(limits);
+    assert!(!engine.run(bad).await.success());
+    assert_gone(&mark, "without clone3");
+    again_as_ordinary_user("recovery::without_clone3_the_next_rung_holds");
 }

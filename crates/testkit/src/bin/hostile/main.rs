@@ -16,6 +16,7 @@
 mod converse;
 mod errno;
 mod files;
+mod filter;
 mod memory;
 mod output;
 mod probes;
@@ -73,9 +74,14 @@ fn run(subcommand: &str, arguments: &Arguments<'_>) -> Result<ExitCode, Failure>
         "grandchild" => processes::grandchild(&arguments.text(0)?)?,
         "leak-pipe" => processes::leak_pipe()?,
         "fork-bomb" => processes::fork_bomb(),
+        "fork-tree" => processes::fork_tree(arguments.number(0)?),
         "fork-many" => processes::fork_many(arguments.number(0)?)?,
         "nested" => return processes::nested(arguments.rest),
         "exec" => return Err(processes::exec(arguments.rest)?.into()),
+        "without-clone3" => {
+            filter::without(libc::SYS_clone3)?;
+            return Err(processes::exec(arguments.rest)?.into());
+        }
         // Memory, files, descriptors.
         "memory-bomb" => memory::bomb()?,
         "memory" => memory::touch(arguments.number(0)?)?,

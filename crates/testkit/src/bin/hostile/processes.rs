@@ -139,6 +139,17 @@ pub(crate) fn fork_bomb() {
     }
 }
 
+/// `fork-tree N`: becomes 2^N processes that hang. One that may not fork waits a
+/// moment and tries again: a bomb that does no harm where nobody holds it.
+pub(crate) fn fork_tree(levels: usize) {
+    for _ in 0..levels {
+        while fork().is_err() {
+            pause_for(Duration::from_millis(1));
+        }
+    }
+    hang()
+}
+
 /// A child that hangs with all descriptors of its parent; for `converse`.
 pub(crate) fn fork_quietly() -> Result<(), Refused> {
     fork_child(|| hang())
