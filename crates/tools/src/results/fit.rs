@@ -119,8 +119,8 @@ enum Node<'a> {
     /// Short: it is kept or left out as it is, so it is not even read.
     Short(&'a str),
     Text(String),
-    List(Vec<Node<'a>>),
-    Fields(Vec<(Cow<'a, str>, Node<'a>)>),
+    List(Vec<Self>),
+    Fields(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl<'a> Node<'a> {
@@ -266,7 +266,7 @@ fn kept(total: usize, most: usize) -> (usize, usize) {
 fn within<R>(path: &mut String, step: impl fmt::Display, work: impl FnOnce(&mut String) -> R) -> R {
     let before = path.len();
     // Writing to a string can't fail.
-    let _ = write!(path, "/{step}");
+    write!(path, "/{step}").ok();
     let done = work(path);
     path.truncate(before);
     done
