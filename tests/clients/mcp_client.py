@@ -369,6 +369,8 @@ async def check_schemas(client, workspace):
         ("run_file", file),
         ("run_file", file | {"engine": "external"}),
         ("parse_binary", file),
+        ("read_bytes", file | {"offset": "0x40", "length": 64}),
+        ("read_bytes", file | {"decode": ["xor:7f", "base64"]}),
         ("disassemble", file),
         ("disassemble", file | {"function": hex(function)}),
         ("list_functions", file),

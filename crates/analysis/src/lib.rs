@@ -20,6 +20,7 @@ pub mod capabilities;
 pub mod carve;
 pub mod disassemble;
 pub mod entropy;
+pub mod excerpt;
 pub mod hashes;
 pub mod identify;
 pub mod iocs;

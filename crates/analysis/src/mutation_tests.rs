@@ -9,6 +9,7 @@ use crate::binary::{self, ParseOptions};
 use crate::carve::{CarveOptions, carve};
 use crate::disassemble::{Architecture, Request, Start, disassemble};
 use crate::entropy::profile;
+use crate::excerpt;
 use crate::hashes::{Algorithm, hash};
 use crate::identify::identify;
 use crate::iocs::{IocOptions, extract};
@@ -50,6 +51,19 @@ fn examine(data: &[u8]) {
         ..request(Start::Offset(0))
     };
     disassemble(data, None, &raw).ok();
+    for at in [
+        excerpt::At::Offset(0),
+        excerpt::At::Address(image.map_or(0, |image| image.image_base)),
+    ] {
+        let request = excerpt::Request {
+            at,
+            length: 64,
+            skip: 8,
+            steps: Vec::new(),
+        };
+        let found = excerpt::read(data, &parsed, &request);
+        assert!(found.is_err() || found.is_ok_and(|found| found.bytes.len() <= 64));
+    }
     let carved = carve(data, &CarveOptions::default());
     assert!(
         carved

@@ -11,6 +11,7 @@ pub mod macho;
 pub(crate) mod mutate;
 pub mod options;
 pub mod pe;
+pub(crate) mod place;
 pub mod report;
 mod text;
 

@@ -13,7 +13,6 @@ mod decoder;
 mod flow;
 mod listing;
 mod operation;
-mod place;
 mod start;
 mod symbols;
 mod walk;
@@ -36,7 +35,7 @@ pub use walk::Walker;
 use symbols::{Mappings, Names};
 
 use crate::Warnings;
-use crate::binary::{Endian, Image, Location};
+use crate::binary::{Endian, Image, Location, place};
 
 /// Most instructions of one listing.
 pub const MOST_INSTRUCTIONS: u32 = 10_000;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::architecture::{Architecture, Family};
-use super::place::{self, Region};
 use super::{Request, Start, symbols};
 use crate::Warnings;
+use crate::binary::place::{self, Region};
 use crate::binary::{Format, Image, Location};
 
 /// Why there is no place to begin. Names of the file are in fields of their

@@ -10,6 +10,7 @@
 mod alone;
 mod arguments;
 mod batch;
+mod bytes;
 mod code;
 mod configured;
 mod decompile;
@@ -30,11 +31,12 @@ mod support;
 use serde_json::{Value, json};
 
 /// Every tool that takes a file, with what else it needs.
-const FILE_TOOLS: [&str; 10] = [
+const FILE_TOOLS: [&str; 11] = [
     "disassemble",
     "extract_iocs",
     "get_file_info",
     "parse_binary",
+    "read_bytes",
     "triage",
     "run_binwalk",
     "run_file",

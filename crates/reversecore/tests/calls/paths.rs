@@ -162,6 +162,11 @@ fn an_empty_file_has_an_answer_from_every_tool() {
                 refused(&envelope, &["PARSE_ERROR"], "empty", workspace.path());
                 continue;
             }
+            "read_bytes" => {
+                let nothing = json!({"start": {"offset": 0}, "length": 0, "end": "file"});
+                assert_eq!(envelope["data"], nothing, "{envelope}");
+                continue;
+            }
             _ => {}
         }
         assert_eq!(envelope["status"], "success", "{tool}: {envelope}");

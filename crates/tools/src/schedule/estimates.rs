@@ -59,6 +59,8 @@ pub(crate) const STRINGS: Kind = embedded("strings", 500, 400, 0.1);
 pub(crate) const IDENTIFY: Kind = embedded("identify", 500, 50, 0.1);
 pub(crate) const FILE_INFO: Kind = embedded("file-info", 500, 4_000, 0.1);
 pub(crate) const PARSE: Kind = embedded("parse", 500, 1_000, 1.0);
+/// Most of it is finding out where addresses lie.
+pub(crate) const READ: Kind = embedded("read", 500, 1_000, 1.0);
 pub(crate) const DISASSEMBLE: Kind = embedded("disassemble", 500, 500, 1.0);
 /// With a model of the program that has to be made first.
 pub(crate) const CODE: Kind = embedded("code", 2_000, 60_000, 12.0);

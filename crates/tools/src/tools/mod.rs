@@ -3,6 +3,7 @@
 mod artifact;
 mod batch;
 pub(crate) mod binwalk;
+pub(crate) mod bytes;
 pub(crate) mod code;
 pub(crate) mod disassemble;
 pub(crate) mod file;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(list::ListWorkspace),
         Box::new(file_info::GetFileInfo),
         Box::new(parse::ParseBinary),
+        Box::new(bytes::ReadBytes),
         Box::new(disassemble::DisassembleCode),
         Box::new(code::functions::ListFunctions),
         Box::new(code::xrefs::FindXrefs),

@@ -1,7 +1,7 @@
 //! Where addresses lie in the file, by segments and sections that may lie,
 //! overlap or contradict each other. Reads no instruction.
 
-use crate::binary::{Format, Image, Location, Section};
+use super::{Format, Image, Location, Section};
 
 /// Windows maps sections in pages, so what follows a section's end in the file
 /// up to the end of its page is in memory, too.
@@ -9,11 +9,11 @@ const PAGE: u64 = 0x1000;
 
 /// A stretch of the file with the addresses that it has in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
-    pub(super) address: u64,
-    pub(super) offset: u64,
-    pub(super) size: u64,
-    pub(super) execute: bool,
+pub(crate) struct Region {
+    pub(crate) address: u64,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+    pub(crate) execute: bool,
 }
 
 impl Region {
@@ -49,7 +49,7 @@ impl Region {
     }
 
     /// The place in the file at an address inside.
-    pub(super) fn location(&self, address: u64) -> Location {
+    pub(crate) fn location(&self, address: u64) -> Location {
         let into = address.saturating_sub(self.address);
         Location {
             address,
@@ -74,7 +74,7 @@ fn sections(image: &Image) -> impl Iterator<Item = Region> {
 }
 
 /// Whether this is an object file, whose sections have no addresses yet.
-pub(super) fn is_object(image: &Image) -> bool {
+pub(crate) fn is_object(image: &Image) -> bool {
     image.kind.contains("object")
 }
 
@@ -118,7 +118,7 @@ fn choose(segment: Option<Region>, section: Option<Region>) -> Option<(Region, b
 }
 
 /// The region of an address, and whether sections and segments disagree there.
-pub(super) fn at_address(image: &Image, address: u64) -> Option<(Region, bool)> {
+pub(crate) fn at_address(image: &Image, address: u64) -> Option<(Region, bool)> {
     choose(
         best(segments(image).filter(|region| region.has_address(address))),
         best(sections(image).filter(|region| region.has_address(address))),
@@ -131,7 +131,7 @@ pub(super) fn at_address(image: &Image, address: u64) -> Option<(Region, bool)> 
 }
 
 /// The region of an offset in the file, as [`at_address`].
-pub(super) fn at_offset(image: &Image, offset: u64) -> Option<(Region, bool)> {
+pub(crate) fn at_offset(image: &Image, offset: u64) -> Option<(Region, bool)> {
     choose(
         best(segments(image).filter(|region| region.has_offset(offset))),
         best(sections(image).filter(|region| region.has_offset(offset))),
@@ -164,7 +164,7 @@ fn headers(image: &Image) -> Option<Region> {
 
 /// Where code begins in a file without an entry point: its text section, or
 /// else its first executable one.
-pub(super) fn code(image: &Image) -> Option<Region> {
+pub(crate) fn code(image: &Image) -> Option<Region> {
     let text = image
         .sections
         .iter()
@@ -181,7 +181,7 @@ pub(super) fn code(image: &Image) -> Option<Region> {
 }
 
 /// The region with bytes that is nearest to an address, for advice.
-pub(super) fn nearest(image: &Image, address: u64) -> Option<Region> {
+pub(crate) fn nearest(image: &Image, address: u64) -> Option<Region> {
     segments(image).chain(sections(image)).min_by_key(|region| {
         let end = region.address.saturating_add(region.size);
         region.address.abs_diff(address).min(end.abs_diff(address))
