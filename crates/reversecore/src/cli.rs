@@ -136,6 +136,8 @@ pub(crate) enum Command {
     },
     /// Show the jobs of a running HTTP server, or cancel one
     Jobs(JobsOptions),
+    /// Ask a running HTTP server whether it can be given work: exit code 0 when it can
+    Health(HealthOptions),
     /// Make a key for a client of an HTTP server, and the line for its configuration
     Key {
         /// What the client is called in logs and lists
@@ -238,6 +240,20 @@ pub(crate) enum Client {
     Vscode,
     /// `~/.codex/config.toml`
     Codex,
+}
+
+/// Which server, and how long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct HealthOptions {
+    /// The server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
+    pub(crate) url: String,
+    /// Ask again until it can, or the time is over
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Seconds that this may take
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub(crate) seconds: u16,
 }
 
 /// Which server, and what of it.

@@ -4,6 +4,7 @@
 mod bench;
 mod client;
 mod doctor;
+mod health;
 mod help;
 mod jobs;
 mod key;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools { json } => tools::run(json),
         Command::Doctor { json, settings } => doctor::run(json, &settings),
         Command::Jobs(options) => jobs::run(&options),
+        Command::Health(options) => health::run(&options),
         Command::Key { name } => key::run(&name),
         Command::Bench { what } => bench::run(what),
         Command::Defaults => {
