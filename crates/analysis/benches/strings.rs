@@ -77,14 +77,15 @@ fn main() {
         }
     }
     let mut reference = None;
-    println!("{:<20} {:>8} {:>8} {:>10}", "", "ms", "GB/s", "times GNU");
+    println!("| encodings | ms | GB/s | times GNU |");
+    println!("|---|---|---|---|");
     for ((name, _), mut times) in rows.into_iter().zip(times) {
         times.sort_by(f64::total_cmp);
         let median = times.get(ROUNDS / 2).copied().unwrap_or_default();
         let reference = *reference.get_or_insert(median);
         let speed = code.len() as f64 / median / 1e9;
         println!(
-            "{name:<20} {:>8.1} {speed:>8.2} {:>10.1}",
+            "| {name} | {:.1} | {speed:.2} | {:.1} |",
             median * 1e3,
             reference / median
         );

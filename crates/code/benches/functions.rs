@@ -40,8 +40,11 @@ fn main() {
             .expect("there is a decoder")
     };
     let program = model();
+    println!("| program | bytes | functions | blocks | references | model, KB |");
+    println!("|---|---|---|---|---|---|");
     println!(
-        "{path}: {} bytes, {} functions, {} blocks, {} references, model of {} KB",
+        "| {} | {} | {} | {} | {} | {} |",
+        name(&path),
         data.len(),
         program.functions().len(),
         program
@@ -98,17 +101,23 @@ fn main() {
         }
     }
     let mut reference = None;
-    println!("{:<20} {:>9} {:>14}", "", "ms", "radare2 / this");
+    println!("\n| what | ms | radare2 / this |");
+    println!("|---|---|---|");
     for (name, times) in &mut rows {
         times.sort_by(f64::total_cmp);
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
         let reference = *reference.get_or_insert(median);
         println!(
-            "{name:<20} {:>9.1} {:>14.1}",
+            "| {name} | {:.1} | {:.1} |",
             median * 1e3,
             reference / median
         );
     }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// A program of 11 MB with symbols that comes with the compiler.
@@ -155,7 +164,12 @@ fn found_without_symbols(path: &str) {
         .collect();
     let right = found.intersection(&truth).count();
     println!(
-        "{path} without symbols: {} functions have symbols, {} are found, {right} of them right: recall {:.4}, precision {:.4}",
+        "| without its symbols | functions with symbols | found | right | recall | precision |"
+    );
+    println!("|---|---|---|---|---|---|");
+    println!(
+        "| {} | {} | {} | {right} | {:.4} | {:.4} |\n",
+        name(path),
         truth.len(),
         found.len(),
         right as f64 / truth.len() as f64,

@@ -65,13 +65,15 @@ fn bench() {
             .map_or(0.0, |row| row.0 * 1e3)
     };
     let total: f64 = rows.iter().map(|row| row.0).sum();
-    println!(
-        "{path}: {} functions, {} failures, {cut} cut, RSS {} MB",
-        rows.len(),
-        failures.len(),
-        resident() >> 20
-    );
-    println!("{:<34} {:>9}", "", "ms (CPU)");
+    println!("| {path} | measured |");
+    println!("|---|---|");
+    for (name, value) in [
+        ("functions", rows.len()),
+        ("functions that fail", failures.len()),
+        ("functions that are cut", cut),
+    ] {
+        println!("| {name} | {value} |");
+    }
     for (name, value) in [
         ("first function of the program", cold * 1e3),
         ("a function, median", at(0.5)),
@@ -79,8 +81,9 @@ fn bench() {
         ("the slowest function", at(1.0)),
         ("all functions", total * 1e3),
     ] {
-        println!("{name:<34} {value:>9.2}");
+        println!("| {name} | {value:.2} ms |");
     }
+    println!("| resident memory | {} MB |\n", resident() >> 20);
     for (time, instructions, address) in rows.iter().rev().take(3) {
         println!(
             "{address:#x}: {instructions} instructions, {:.1} ms",

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// An answer larger than this is an error.
-const LARGEST: usize = 256 << 20;
+pub(crate) const LARGEST: usize = 256 << 20;
 const SESSION: &str = "mcp-session-id";
 
 /// Where a server is.
@@ -61,6 +61,15 @@ pub enum ClientError {
     /// The request can't be written.
     #[error("the request can't be written: {0}")]
     Request(#[from] hyper::http::Error),
+    /// The server's end of the pipes is closed.
+    #[error("the server has closed its end")]
+    Closed,
+    /// The server does not open a session.
+    #[error("the server opens no session: {0}")]
+    Refused(String),
+    /// Nothing came for too long.
+    #[error("no answer in {0:?}")]
+    Late(Duration),
     /// The server refuses.
     #[error("the server answers with {status}: {body}")]
     Status {
@@ -150,12 +159,8 @@ impl Client {
     }
 
     async fn initialize(&mut self) -> Result<(), ClientError> {
-        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": {"name": "reversecore-load", "version": env!("CARGO_PKG_VERSION")},
-        }});
         let path = self.target.path.clone();
-        let request = self.request(Method::POST, &path, &[], hello.to_string().into())?;
+        let request = self.request(Method::POST, &path, &[], hello(0).to_string().into())?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         self.session = response.headers().get(SESSION).cloned();
@@ -163,8 +168,7 @@ impl Client {
         if reply.status != 200 {
             return Err(refusal(&reply));
         }
-        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.post(ready.to_string().into(), &[]).await.map(drop)
+        self.post(ready().to_string().into(), &[]).await.map(drop)
     }
 
     /// Calls a tool with these arguments, as JSON text.
@@ -172,16 +176,7 @@ impl Client {
     /// # Errors
     /// When the connection breaks. What the server answers is not judged.
     pub async fn call(&mut self, tool: &str, arguments: &str) -> Result<Reply, ClientError> {
-        // The arguments are text that is JSON already.
-        let name = Value::from(tool);
-        let body = match self.era {
-            Era::Stateless => format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{name},"arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"reversecore-load","version":"1"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
-            ),
-            Era::Session => format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{name},"arguments":{arguments}}}}}"#
-            ),
-        };
+        let body = call_body(self.era, 1, tool, arguments);
         self.post(
             body.into(),
             &[("mcp-method", "tools/call"), ("mcp-name", tool)],
@@ -270,6 +265,32 @@ impl Reply {
             return Some("protocol error".to_owned());
         }
         find("\"isError\":true").map(|_| "isError".to_owned())
+    }
+}
+
+/// What opens a session.
+pub(crate) fn hello(id: u64) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "reversecore-load", "version": env!("CARGO_PKG_VERSION")},
+    }})
+}
+
+/// What follows the answer to it.
+pub(crate) fn ready() -> Value {
+    json!({"jsonrpc": "2.0", "method": "notifications/initialized"})
+}
+
+/// A call as its era writes it. The arguments are text that is JSON already.
+pub(crate) fn call_body(era: Era, id: u64, tool: &str, arguments: &str) -> String {
+    let name = Value::from(tool);
+    match era {
+        Era::Stateless => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":{name},"arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"reversecore-load","version":"1"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+        ),
+        Era::Session => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":{name},"arguments":{arguments}}}}}"#
+        ),
     }
 }
 

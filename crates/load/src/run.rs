@@ -3,7 +3,8 @@
 //! In a *closed* loop each connection sends its next call when it has its
 //! answer. In an *open* one calls are due at fixed moments, and a call's time
 //! counts from when it was due: a server that stalls is charged for all calls
-//! that it made wait, not only for the one that was sent.
+//! that it made wait, not only for the one that was sent. A call that nobody
+//! answers is given up after a time, and counts as failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::client::{Client, ClientError, Era, RECONNECT_PAUSE, Target};
+use crate::client::{Client, ClientError, Era, RECONNECT_PAUSE, Reply, Target};
+use crate::pipes::{Pipes, Shared};
 use crate::process::{Use, used};
 use crate::template::Template;
 
@@ -28,7 +30,7 @@ const MOST_ERRORS: usize = 50;
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Whom.
-    pub target: Target,
+    pub way: Way,
     /// In which way.
     pub era: Era,
     /// The tool.
@@ -43,8 +45,19 @@ pub struct Load {
     pub duration: Duration,
     /// At most so many calls.
     pub calls: u64,
+    /// How long a call may take before it is given up.
+    pub patience: Duration,
     /// The server's process, to be watched.
     pub pid: Option<u32>,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Over HTTP, each caller on a connection of its own.
+    Http(Target),
+    /// Over its standard streams, which all callers share.
+    Pipes(Pipes),
 }
 
 /// When calls are sent.
@@ -71,6 +84,9 @@ pub struct Report {
     pub latency: Latency,
     /// Of calls that did.
     pub error_latency: Latency,
+    /// How many of the calls that did not fail took how long: up to so many
+    /// milliseconds, and more than the entry before. Each bound is twice the last.
+    pub histogram: Vec<(f64, u64)>,
     /// Bytes of answers.
     pub bytes: u64,
     /// CPU time of the server and its processes for a call, in milliseconds.
@@ -110,10 +126,7 @@ struct Seen {
 /// # Errors
 /// When the server can't be reached at the start. What breaks later is counted.
 pub async fn run(load: Load) -> Result<Report, ClientError> {
-    let mut clients = Vec::new();
-    for _ in 0..load.concurrency.max(1) {
-        clients.push(Client::connect(&load.target, load.era).await?);
-    }
+    let clients = connect(&load).await?;
     let watcher = load.pid.map(Watcher::start);
     let load = Arc::new(load);
     let next = Arc::new(AtomicU64::new(0));
@@ -137,6 +150,7 @@ pub async fn run(load: Load) -> Result<Report, ClientError> {
         per_second: calls as f64 / seconds,
         latency: Latency::of(&all.good),
         error_latency: Latency::of(&all.bad),
+        histogram: buckets(&all.good),
         errors: all.errors,
         bytes: all.bytes,
         cpu_ms_per_call: watched.map(|watched| {
@@ -148,7 +162,60 @@ pub async fn run(load: Load) -> Result<Report, ClientError> {
     })
 }
 
-async fn one(mut client: Client, load: Arc<Load>, next: Arc<AtomicU64>, start: Instant) -> Seen {
+/// What a caller asks over.
+enum Caller {
+    Http(Box<Client>),
+    Pipes(Shared),
+}
+
+impl Caller {
+    async fn call(&mut self, tool: &str, arguments: &str) -> Result<Reply, ClientError> {
+        match self {
+            Self::Http(client) => client.call(tool, arguments).await,
+            Self::Pipes(shared) => shared.call(tool, arguments).await,
+        }
+    }
+}
+
+async fn connect(load: &Load) -> Result<Vec<Caller>, ClientError> {
+    let count = load.concurrency.max(1);
+    let mut callers = Vec::new();
+    match &load.way {
+        Way::Http(target) => {
+            for _ in 0..count {
+                let client = Client::connect(target, load.era).await?;
+                callers.push(Caller::Http(Box::new(client)));
+            }
+        }
+        Way::Pipes(pipes) => {
+            let connected = Shared::connect(pipes, load.era);
+            let shared = timeout(load.patience, connected)
+                .await
+                .map_err(|_| ClientError::Late(load.patience))??;
+            callers.extend((0..count).map(|_| Caller::Pipes(shared.clone())));
+        }
+    }
+    Ok(callers)
+}
+
+/// A connection in place of one that broke; none after the end, nor where there
+/// was only one for all.
+async fn again(load: &Load, end: Instant) -> Option<Caller> {
+    let Way::Http(target) = &load.way else {
+        return None;
+    };
+    loop {
+        if Instant::now() >= end {
+            return None;
+        }
+        sleep(RECONNECT_PAUSE).await;
+        if let Ok(client) = Client::connect(target, load.era).await {
+            return Some(Caller::Http(Box::new(client)));
+        }
+    }
+}
+
+async fn one(mut caller: Caller, load: Arc<Load>, next: Arc<AtomicU64>, start: Instant) -> Seen {
     let mut seen = Seen::new();
     let end = start + load.duration;
     loop {
@@ -164,27 +231,26 @@ async fn one(mut client: Client, load: Arc<Load>, next: Arc<AtomicU64>, start: I
             return seen;
         }
         sleep_until(due).await;
-        match client
-            .call(&load.tool, &load.template.arguments(number))
-            .await
-        {
-            Ok(reply) => {
+        let arguments = load.template.arguments(number);
+        let answer = timeout(load.patience, caller.call(&load.tool, &arguments)).await;
+        let lost = match answer {
+            Ok(Ok(reply)) => {
                 seen.bytes += reply.body.len() as u64;
                 seen.count(due.elapsed(), reply.error_code());
+                continue;
             }
-            Err(error) => {
-                seen.count(due.elapsed(), Some(error.to_string()));
-                loop {
-                    if Instant::now() >= end {
-                        return seen;
-                    }
-                    sleep(RECONNECT_PAUSE).await;
-                    if let Ok(again) = Client::connect(&load.target, load.era).await {
-                        client = again;
-                        break;
-                    }
-                }
-            }
+            Ok(Err(error)) => error,
+            Err(_) => ClientError::Late(load.patience),
+        };
+        let late = matches!(lost, ClientError::Late(_));
+        seen.count(due.elapsed(), Some(lost.to_string()));
+        // Of calls that share a connection, the others may still be answered.
+        if late && matches!(load.way, Way::Pipes(_)) {
+            continue;
+        }
+        match again(&load, end).await {
+            Some(fresh) => caller = fresh,
+            None => return seen,
         }
     }
 }
@@ -224,6 +290,18 @@ impl Seen {
             *self.errors.entry(error).or_default() += count;
         }
     }
+}
+
+/// Powers of two of a millisecond, from 1/1024.
+fn buckets(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
+    histogram
+        .iter_log(1, 2.0)
+        .map(|step| {
+            let upto = step.value_iterated_to() as f64 / 1e3;
+            (upto, step.count_since_last_iteration())
+        })
+        .skip_while(|(_, count)| *count == 0)
+        .collect()
 }
 
 impl Latency {
@@ -292,4 +370,25 @@ impl Watcher {
 
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_histogram_has_every_call_once() {
+        let mut seen = Seen::new();
+        for millis in [1, 3, 3, 900] {
+            seen.count(Duration::from_millis(millis), None);
+        }
+        seen.count(Duration::from_millis(7), Some("late".to_owned()));
+        let found = buckets(&seen.good);
+        assert_eq!(found.iter().map(|(_, count)| count).sum::<u64>(), 4);
+        let upto = |limit: f64| -> u64 {
+            let below = found.iter().filter(|(bound, _)| *bound <= limit);
+            below.map(|(_, count)| count).sum()
+        };
+        assert_eq!((upto(2.1), upto(5.0), upto(2000.0)), (1, 3, 4), "{found:?}");
+    }
 }

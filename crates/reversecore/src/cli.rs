@@ -93,9 +93,11 @@ Examples:
   reversecore bench load --tool get_tool_metrics --concurrency 100
   reversecore bench load --tool run_strings --args '{\"file_path\":\"{file}\"}' --file a.bin --file b.bin --pid 4711
   reversecore bench load --tool run_strings --args '{\"file_path\":\"a.bin\"}' --rate 500 --concurrency 200
+  mkfifo to from; any-server <to >from & reversecore bench load --pipes to from --session --pid $! --tool echo
 
 Latency is in milliseconds, from the moment at which a call was due: with --rate
-a server that stalls is charged for all calls that it made wait.";
+a server that stalls is charged for all calls that it made wait. `histogram` has
+how many calls took at most so many milliseconds, and more than the entry before.";
 
 /// Reverse-engineering tools for AI agents and analysts: an MCP server and a
 /// command line. Files are analysed in confined processes, and never executed.
@@ -279,7 +281,7 @@ pub(crate) struct JobsOptions {
 /// What is measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Call one tool of any MCP server over HTTP, many times at once; prints JSON
+    /// Call one tool of any MCP server, many times at once; prints JSON
     #[command(after_help = LOAD_EXAMPLES)]
     Load(LoadOptions),
 }
@@ -290,6 +292,9 @@ pub(crate) struct LoadOptions {
     /// The server's MCP endpoint
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700/mcp")]
     pub(crate) url: String,
+    /// Or the named pipes that are its standard input and output
+    #[arg(long, num_args = 2, value_names = ["TO", "FROM"], conflicts_with = "url")]
+    pub(crate) pipes: Vec<PathBuf>,
     /// Its key
     #[arg(long, env = "MCP_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) key: Option<String>,
@@ -302,7 +307,7 @@ pub(crate) struct LoadOptions {
     /// What {file} stands for, in turns; can be repeated
     #[arg(long = "file", value_name = "NAME")]
     pub(crate) files: Vec<String>,
-    /// Connections, each with one call in flight
+    /// Calls in flight; over HTTP, each on a connection of its own
     #[arg(long, default_value_t = 10)]
     pub(crate) concurrency: usize,
     /// Send so many calls a second whatever comes back, instead of each
@@ -315,6 +320,9 @@ pub(crate) struct LoadOptions {
     /// At most so many calls
     #[arg(long, value_name = "N")]
     pub(crate) calls: Option<u64>,
+    /// How long a call may take before it is given up, as failed
+    #[arg(long, default_value_t = 600.0, value_name = "SECONDS")]
+    pub(crate) timeout: f64,
     /// Open a session first, as before protocol version 2026-07-28
     #[arg(long)]
     pub(crate) session: bool,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reversecore_load::{Era, Load, Pace, Target, Template};
+use reversecore_load::{Era, Load, Pace, Pipes, Target, Template, Way};
 use tokio::runtime::Builder;
 
 use crate::cli::{Bench, LoadOptions};
@@ -14,6 +14,7 @@ pub(super) fn run(what: Bench) -> anyhow::Result<ExitCode> {
     let Bench::Load(options) = what;
     let LoadOptions {
         url,
+        pipes,
         key,
         tool,
         args,
@@ -22,11 +23,16 @@ pub(super) fn run(what: Bench) -> anyhow::Result<ExitCode> {
         rate,
         duration,
         calls,
+        timeout,
         session,
         pid,
     } = options;
+    let way = match <[_; 2]>::try_from(pipes) {
+        Ok([to, from]) => Way::Pipes(Pipes { to, from }),
+        Err(_) => Way::Http(Target::parse(&url, key)?),
+    };
     let load = Load {
-        target: Target::parse(&url, key)?,
+        way,
         era: if session {
             Era::Session
         } else {
@@ -39,6 +45,8 @@ pub(super) fn run(what: Bench) -> anyhow::Result<ExitCode> {
         duration: Duration::try_from_secs_f64(duration)
             .context("`--duration` is no number of seconds")?,
         calls: calls.unwrap_or(u64::MAX),
+        patience: Duration::try_from_secs_f64(timeout)
+            .context("`--timeout` is no number of seconds")?,
         pid,
     };
     // One thread: the client is to leave the machine to the server.

@@ -17,6 +17,7 @@ mod decompile;
 mod handles;
 mod huge;
 mod jobs;
+mod load;
 mod names;
 mod paths;
 mod prompts;
