@@ -142,6 +142,13 @@ fn wait_for(launcher: sys::Pid, control: &OwnedFd) -> io::Result<Option<i32>> {
 
 /// The launcher proper; returns its exit code.
 fn launch(control: OwnedFd, setup: &Setup, namespaces: &Namespaces, isolated: bool) -> i32 {
+    // Without its guard nobody would end it, should it stand still when the
+    // server goes. The engine finds it gone and starts another pair.
+    if let Err(error) = sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) {
+        note(format_args!(
+            "the launcher would outlive its guard: {error}"
+        ));
+    }
     if isolated && let Err(error) = namespaces::mount_own_proc() {
         note(format_args!(
             "no PID namespace: mounting /proc failed: {error}"

@@ -163,6 +163,20 @@ fn family_of(pid: u32) -> BTreeSet<u32> {
 /// everything; elsewhere supervisors do.
 #[tokio::test]
 async fn nothing_survives_the_launcher_and_the_next_run_has_a_new_one() {
+    let launchers = || {
+        let guards = processes::children_of(std::process::id());
+        guards.into_iter().flat_map(processes::children_of)
+    };
+    nothing_survives(|| launchers().collect()).await;
+}
+
+/// Nor does the launcher survive its guard: nobody would end it.
+#[tokio::test]
+async fn nothing_survives_the_guard_and_the_next_run_has_a_new_one() {
+    nothing_survives(|| processes::children_of(std::process::id())).await;
+}
+
+async fn nothing_survives(victims: impl Fn() -> Vec<u32>) {
     for (rung, engine) in every_rung(|_| {}).await {
         let mark = mark();
         let mut running = engine.engine.stream(
@@ -170,18 +184,16 @@ async fn nothing_survives_the_launcher_and_the_next_run_has_a_new_one() {
             CancellationToken::new(),
         );
         descendants_are_there(&mut running, &mark, "setsid").await;
-        let this = std::process::id();
-        let launchers: Vec<u32> = processes::children_of(this)
-            .into_iter()
-            .flat_map(processes::children_of)
-            .collect();
-        for pid in launchers {
+        let family: Vec<u32> = family_of(std::process::id()).into_iter().collect();
+        for pid in victims() {
             let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
         }
         let error = running.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("try again"), "{rung}: {error}");
         assert_gone(&mark, &rung.to_string());
+        let left = processes::gone_within(&family, milliseconds(1000));
+        assert_eq!(left, Ok(()), "{rung}: guard, launcher and supervisors");
         let finished = engine.run(hostile(&["echo", "back"])).await;
         assert_eq!(finished.stdout.text(), "back\n", "{rung}");
     }
