@@ -60,7 +60,7 @@ impl PoolConfig {
 }
 
 /// Why a job was not done. What became of a job that was started is a
-/// [`WorkOutcome`].
+/// [`WorkOutcome`](crate::WorkOutcome).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolError {
