@@ -144,6 +144,12 @@ pub trait Ledger: Send {
     /// When it can't be looked up.
     fn tally(&mut self) -> Result<Tally, LedgerError>;
 
+    /// What a file is called that something came out of.
+    ///
+    /// # Errors
+    /// When it can't be looked up.
+    fn opened(&mut self, item: ItemId) -> Result<Option<String>, LedgerError>;
+
     /// What a file is called.
     ///
     /// # Errors

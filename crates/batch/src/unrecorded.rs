@@ -145,6 +145,10 @@ impl Ledger for Unrecorded {
         Ok(self.tally.clone())
     }
 
+    fn opened(&mut self, item: ItemId) -> Result<Option<String>, LedgerError> {
+        self.path_of(item)
+    }
+
     fn path_of(&mut self, item: ItemId) -> Result<Option<String>, LedgerError> {
         Ok(self.archives.get(&item).cloned())
     }

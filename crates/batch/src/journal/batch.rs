@@ -404,6 +404,16 @@ impl Ledger for Batch {
         Ok(read::tally(&self.db, self.id)?)
     }
 
+    fn opened(&mut self, item: ItemId) -> Result<Option<String>, LedgerError> {
+        let mut select = self.db.prepare_cached(
+            "SELECT path FROM item WHERE id = ?2
+             AND EXISTS (SELECT 1 FROM item WHERE batch = ?1 AND parent = ?2)",
+        )?;
+        Ok(select
+            .query_row([self.id, item], |row| row.get(0))
+            .optional()?)
+    }
+
     fn path_of(&mut self, item: ItemId) -> Result<Option<String>, LedgerError> {
         let mut select = self
             .db

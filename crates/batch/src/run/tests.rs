@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
-use crate::item::Found;
+use crate::examine::{Content, Examined, Expanded, Trouble, Verdict};
+use crate::item::{Found, Item};
 use crate::journal::Journal;
 use crate::out::Format;
-use crate::spec::ToolCall;
+use crate::spec::{Recursion, ToolCall};
 use crate::unrecorded::Unrecorded;
 
 /// What is done is said by the name of the file: `NAME-CONTENT`.
@@ -389,4 +391,34 @@ async fn archives_are_opened_within_the_budget_and_children_know_their_parents()
         assert!(rows.len() > 4);
         assert!(tally.failed > 0, "{tally:?}");
     }
+}
+
+#[tokio::test]
+async fn a_copy_of_an_archive_says_where_its_files_are_listed() {
+    let scene = Scene::new();
+    let recursion = Recursion {
+        depth: 1,
+        ..Recursion::default()
+    };
+    let spec = spec(&["triage"], Some(recursion));
+    let journal = Journal::open(scene.path()).unwrap().journal;
+    let mut batch = journal.begin(&spec, None).unwrap();
+    let out = Out::create(&scene.out, Format::JsonLines).unwrap();
+    let mut files = names(&["archive-x", "early-x"]);
+    files.extend((0..40).map(|index| format!("other-o{index}")));
+    files.push("late-x".to_owned());
+    let fake = Fake::default();
+    let stop = CancellationToken::new();
+    go(&mut batch, Some(out), &spec, Some(&files), fake, stop).await;
+    let rows = scene.rows();
+    let error_of = |path: &str| {
+        let row = rows.iter().find(|row| row["path"] == path).unwrap();
+        (row["state"].clone(), row["error"].clone())
+    };
+    let elsewhere = "what is in it is listed under `archive-x`, which has the same content";
+    for copy in ["early-x", "late-x"] {
+        assert_eq!(error_of(copy), ("done".into(), elsewhere.into()), "{copy}");
+    }
+    assert_eq!(error_of("archive-x").1, serde_json::Value::Null);
+    assert_eq!(error_of("other-o1").1, serde_json::Value::Null);
 }
