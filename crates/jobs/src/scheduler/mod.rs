@@ -16,12 +16,15 @@
 //! The work itself is a future of the caller's, which runs as long as it holds
 //! its [`Running`]. Nothing here knows what it does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod running;
+mod shared;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Capacity;
@@ -33,14 +36,15 @@ use crate::refused::Refused;
 use crate::relief::Act;
 use crate::scale::Scale;
 use crate::spec::{Client, JobId, JobSpec, Lane};
-use crate::state::{Ending, JobView, Used};
+use crate::state::JobView;
 use crate::stats::Stats;
-use crate::table::{Granted, State};
+use crate::table::State;
+pub use running::Running;
+use running::Ticket;
+use shared::{Shared, keep};
 
 /// Events that a slow listener may fall behind.
 const EVENTS: usize = 1024;
-/// Without anything to wait for, the keeper looks again after this.
-const VERY_LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// How a scheduler decides.
 #[derive(Debug, Clone, Copy)]
@@ -63,39 +67,10 @@ pub struct Scheduler {
     _keeper: Arc<JoinSet<()>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the keeper: there is an earlier moment to wait for.
-    wake: Notify,
-    /// Told when nothing runs any more.
-    idle: Notify,
-    events: broadcast::Sender<Event>,
-}
-
-/// A job that may run. Dropping it gives its share to the next ones; without a
-/// call of [`Running::end`] the job counts as cancelled.
-#[derive(Debug)]
-pub struct Running {
-    shared: Arc<Shared>,
-    id: JobId,
-    waited: Duration,
-    ending: Ending,
-    used: Used,
-}
-
 /// What becomes of a job at first.
 enum Entered {
     Running(Running),
     Waiting(Ticket),
-}
-
-/// A place in the queue, given up when this is dropped.
-#[derive(Debug)]
-struct Ticket {
-    shared: Arc<Shared>,
-    id: JobId,
-    receiver: oneshot::Receiver<Result<Duration, Refused>>,
 }
 
 impl Scheduler {
@@ -408,212 +383,6 @@ impl Scheduler {
         };
         for token in tokens {
             token.cancel();
-        }
-    }
-}
-
-impl Shared {
-    /// `Running` must not be dropped while this is held: its drop takes it.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(self: &Arc<Self>, id: JobId, waited: Duration) -> Running {
-        Running {
-            shared: Arc::clone(self),
-            id,
-            waited,
-            ending: Ending::Cancelled,
-            used: Used::default(),
-        }
-    }
-
-    fn tell(&self, id: JobId, spec: &JobSpec, what: What) {
-        // Nobody may be listening.
-        self.events.send(Event::new(id, spec, what)).ok();
-    }
-
-    /// Tells jobs that they may run.
-    fn hand_out(&self, started: Vec<Granted>) {
-        for (id, waited, hand) in started {
-            let event = self.state().event(id, What::Started { waited });
-            if let Some(event) = event {
-                self.events.send(event).ok();
-            }
-            if hand.send(Ok(waited)).is_err() {
-                // Its ticket was dropped while it was being started.
-                self.ended(id, Ending::Cancelled, Used::default());
-            }
-        }
-    }
-
-    /// A job has ended: its share goes to the next.
-    fn ended(&self, id: JobId, ending: Ending, used: Used) {
-        let now = Instant::now();
-        let mut state = self.state();
-        let Some(event) = state.end(id, ending, used, now) else {
-            return;
-        };
-        let started = state.decide(now);
-        let idle = state.running.is_empty();
-        drop(state);
-        self.events.send(event).ok();
-        self.hand_out(started);
-        if idle {
-            self.idle.notify_waiters();
-        }
-    }
-}
-
-impl Ticket {
-    async fn wait(mut self, cancel: &CancellationToken) -> Result<Running, Refused> {
-        let granted = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Refused::Cancelled),
-            granted = &mut self.receiver => granted,
-        };
-        let waited = granted.unwrap_or(Err(Refused::ShutDown))?;
-        Ok(self.shared.running(self.id, waited))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.receiver.close();
-        match self.receiver.try_recv() {
-            // It has been started in the meantime, and nobody is there to run it.
-            Ok(Ok(_)) => self
-                .shared
-                .ended(self.id, Ending::Cancelled, Used::default()),
-            Ok(Err(_)) => {}
-            Err(_) => {
-                let mut state = self.shared.state();
-                let Some(queued) = state.dequeue(self.id) else {
-                    return;
-                };
-                state.stats.refused(&Refused::Cancelled);
-                let event = Event::new(self.id, &queued.spec, What::Refused);
-                // A job behind this one may be the next now.
-                let started = state.decide(Instant::now());
-                drop(state);
-                self.shared.events.send(event).ok();
-                self.shared.hand_out(started);
-            }
-        }
-    }
-}
-
-impl Running {
-    /// The job's number.
-    #[must_use]
-    pub fn id(&self) -> JobId {
-        self.id
-    }
-
-    /// How long it waited.
-    #[must_use]
-    pub fn waited(&self) -> Duration {
-        self.waited
-    }
-
-    /// Whether it is to stand still, for want of memory; `None` for one that never
-    /// has to. What it does about it is its own affair: this only asks.
-    #[must_use]
-    pub fn hold(&self) -> Option<watch::Receiver<bool>> {
-        let state = self.shared.state();
-        let reins = state.running.get(&self.id)?.reins.as_ref()?;
-        Some(reins.hold.subscribe())
-    }
-
-    /// Waits until the job has to go for want of memory: its work is to be dropped,
-    /// and the job ended as [`Ending::Evicted`]. Most jobs never have to.
-    pub fn evicted(&self) -> impl Future<Output = ()> + Send + use<> {
-        let state = self.shared.state();
-        let job = state.running.get(&self.id);
-        let evict = job.and_then(|job| Some(job.reins.as_ref()?.evict.clone()));
-        async move {
-            match evict {
-                Some(evict) => evict.cancelled().await,
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Says how far it has got. Fractions never go back; listeners hear of it at
-    /// most once a second, and of every new stage.
-    pub fn progress(&self, stage: &str, fraction: Option<f64>) {
-        let now = Instant::now();
-        let mut state = self.shared.state();
-        let Some(started) = state.running.get_mut(&self.id) else {
-            return;
-        };
-        let Some(progress) = started
-            .throttle
-            .take(&started.progress, stage, fraction, now)
-        else {
-            return;
-        };
-        let tell = progress.tell;
-        started.progress = Some(progress.progress.clone());
-        let event = Event::new(self.id, &started.spec, What::Progress(progress.progress));
-        drop(state);
-        if tell {
-            self.shared.events.send(event).ok();
-        }
-    }
-
-    /// The job is over.
-    pub fn end(mut self, ending: Ending, used: Used) {
-        self.ending = ending;
-        self.used = used;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.shared.ended(self.id, self.ending, self.used);
-    }
-}
-
-/// The keeper: refuses jobs that have waited too long.
-async fn keep(shared: Arc<Shared>) {
-    loop {
-        let notified = shared.wake.notified();
-        let now = Instant::now();
-        let (expired, started, next) = {
-            let mut state = shared.state();
-            let mut expired = Vec::new();
-            while let Some(((moment, id), ())) = state.start_by.first_key_value()
-                && *moment <= now
-            {
-                let id = *id;
-                if let Some(queued) = state.dequeue(id) {
-                    let waited = now.saturating_duration_since(queued.since);
-                    let refused = Refused::Expired { waited };
-                    state.stats.refused(&refused);
-                    expired.push((id, queued, refused));
-                }
-            }
-            let next = state
-                .start_by
-                .first_key_value()
-                .map_or(now + VERY_LONG, |((moment, _), ())| *moment);
-            // One that held others up may be gone.
-            let started = if expired.is_empty() {
-                Vec::new()
-            } else {
-                state.decide(now)
-            };
-            (expired, started, next)
-        };
-        shared.hand_out(started);
-        for (id, queued, refused) in expired {
-            shared.tell(id, &queued.spec, What::Refused);
-            queued.hand.send(Err(refused)).ok();
-        }
-        tokio::select! {
-            () = notified => {}
-            () = sleep_until(next) => {}
         }
     }
 }
