@@ -101,15 +101,31 @@ pub fn gone_within(pids: &[u32], limit: Duration) -> Result<(), Vec<u32>> {
 /// namespace they are.
 #[must_use]
 pub fn marked(mark: &str) -> Vec<u32> {
-    let holds = |file: &str, pid: u32| {
-        fs::read(format!("/proc/{pid}/{file}"))
-            .is_ok_and(|data| data.windows(mark.len()).any(|part| part == mark.as_bytes()))
-    };
-    all()
+    marked_each(&[mark]).pop().unwrap_or_default()
+}
+
+/// The processes of each mark, as [`marked`] finds them, by one look at all
+/// processes.
+#[must_use]
+pub fn marked_each(marks: &[&str]) -> Vec<Vec<u32>> {
+    let finders: Vec<_> = marks
+        .iter()
+        .map(|mark| memchr::memmem::Finder::new(mark))
+        .collect();
+    let mut found = vec![Vec::new(); marks.len()];
+    let others = all()
         .into_iter()
-        .filter(|pid| *pid != std::process::id() && alive(*pid))
-        .filter(|pid| holds("cmdline", *pid) || holds("environ", *pid))
-        .collect()
+        .filter(|pid| *pid != std::process::id() && alive(*pid));
+    for pid in others {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let (command, environment) = (read("cmdline"), read("environ"));
+        for (finder, found) in finders.iter().zip(&mut found) {
+            if finder.find(&command).is_some() || finder.find(&environment).is_some() {
+                found.push(pid);
+            }
+        }
+    }
+    found
 }
 
 /// The zombies whose parent is `parent`.

@@ -125,14 +125,19 @@ fn command(run: &Run, cancel: &CancellationToken) -> Command {
     if let Some(bytes) = run.stdin_bytes {
         command = command.stdin(Stdin::from_bytes(vec![b'x'; bytes]));
     }
+    // At the hard limit of CPU time the kernel kills without saying why.
     let limits = [
-        (RlimitResource::Cpu, run.limits.cpu_seconds),
-        (RlimitResource::NoFile, run.limits.open_files.map(u64::from)),
-        (RlimitResource::FileSize, run.limits.file_size),
+        (RlimitResource::Cpu, run.limits.cpu_seconds, 1),
+        (
+            RlimitResource::NoFile,
+            run.limits.open_files.map(u64::from),
+            0,
+        ),
+        (RlimitResource::FileSize, run.limits.file_size, 0),
     ];
-    for (resource, limit) in limits {
+    for (resource, limit, headroom) in limits {
         if let Some(limit) = limit {
-            command = command.rlimit(resource, limit, limit);
+            command = command.rlimit(resource, limit, limit + headroom);
         }
     }
     command

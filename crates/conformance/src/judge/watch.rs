@@ -124,17 +124,22 @@ pub(super) async fn guarded<T>(
     (result, ended)
 }
 
-/// Waits until at least so many processes with the mark are there; whether they
-/// came in time.
-pub(super) async fn appear(mark: &str, count: usize, within: Duration) -> bool {
+/// Waits until each mark has at least so many processes; which of them had in
+/// time.
+pub(super) async fn appear(wanted: &[(&str, usize)], within: Duration) -> Vec<bool> {
+    let marks: Vec<&str> = wanted.iter().map(|(mark, _)| *mark).collect();
+    let mut came = vec![false; wanted.len()];
     let deadline = Instant::now() + within;
-    while processes::marked(mark).len() < count {
-        if Instant::now() > deadline {
-            return false;
+    loop {
+        let there = processes::marked_each(&marks);
+        for (came, (found, (_, count))) in came.iter_mut().zip(there.iter().zip(wanted)) {
+            *came = *came || found.len() >= *count;
+        }
+        if came.iter().all(|came| *came) || Instant::now() > deadline {
+            return came;
         }
         tokio::time::sleep(LOOK).await;
     }
-    true
 }
 
 /// How many threads all processes of the user have.

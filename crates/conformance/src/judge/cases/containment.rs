@@ -17,7 +17,7 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 /// For a program to have started all its descendants.
 const SETTLED: Duration = Duration::from_secs(8);
 /// When E3's runs end.
-const END_MS: u64 = 1500;
+const END_MS: u64 = 2000;
 /// How long a result may wait for a pipe that somebody else holds.
 const HELD: Duration = Duration::from_millis(200);
 
@@ -56,34 +56,37 @@ pub(super) async fn e3(bench: &Bench<'_>) -> Result<Vec<Verdict>, String> {
             verdicts.extend(vec![only_user(); ENDS.len()]);
             continue;
         }
-        // One driver, so that the ends go on side by side.
-        let driver = match bench.driver_with(&[], as_user).await {
-            Ok((driver, _)) => driver,
-            Err(fault) => {
-                verdicts.extend(vec![Verdict::Misses(fault); ENDS.len()]);
-                continue;
+        match bench.driver_with(&[], as_user).await {
+            Ok((driver, _)) => {
+                for (adjust, ending) in ENDS {
+                    verdicts.push(families_end(bench, &driver, adjust, ending).await);
+                }
             }
-        };
-        let ends = ENDS.map(|(adjust, ending)| families_end(bench, &driver, adjust, ending));
-        verdicts.extend(join_all(ends).await);
+            Err(fault) => verdicts.extend(vec![Verdict::Misses(fault); ENDS.len()]),
+        }
     }
     Ok(verdicts)
 }
 
-/// Runs all families, and looks for each a second after its end.
+/// Runs all families side by side, and looks for each a second after its end.
 async fn families_end(
     bench: &Bench<'_>,
     driver: &Driver,
     adjust: Adjust,
     ending: Ending,
 ) -> Verdict {
-    let faults = FAMILIES.map(|(family, size)| async move {
+    let runs = FAMILIES.map(|(family, _)| {
         let (mut run, mark) = bench.marked(&["grandchild", family]);
         adjust(&mut run);
-        let (answer, came) = tokio::join!(
-            driver.run(run, PATIENCE),
-            watch::appear(&mark, size, Duration::from_millis(END_MS))
-        );
+        (run, mark)
+    });
+    let wanted: Vec<(&str, usize)> = runs
+        .iter()
+        .zip(FAMILIES)
+        .map(|((_, mark), (_, size))| (mark.as_str(), size))
+        .collect();
+    let ends = runs.iter().map(|(run, mark)| async move {
+        let answer = driver.run(run.clone(), PATIENCE).await;
         let fault = match answer {
             Ok(answer) => {
                 sleep_until(answer.at + AFTERWARDS).await;
@@ -91,17 +94,25 @@ async fn families_end(
             }
             Err(fault) => Some(fault),
         };
-        let alive = processes::marked(&mark).len();
-        watch::end(&mark);
-        if alive > 0 {
-            Some(format!("{family}: {alive} of {size} alive"))
-        } else if !came {
-            Some(format!("{family}: it never had its {size} processes"))
-        } else {
-            fault.map(|fault| format!("{family}: {fault}"))
-        }
+        let alive = processes::marked(mark).len();
+        watch::end(mark);
+        (alive, fault)
     });
-    let faults: Vec<String> = join_all(faults).await.into_iter().flatten().collect();
+    let came = watch::appear(&wanted, Duration::from_millis(END_MS));
+    let (ended, came) = tokio::join!(join_all(ends), came);
+    let faults: Vec<String> = FAMILIES
+        .into_iter()
+        .zip(ended.into_iter().zip(came))
+        .filter_map(|((family, size), ((alive, fault), came))| {
+            if alive > 0 {
+                Some(format!("{family}: {alive} of {size} alive"))
+            } else if !came {
+                Some(format!("{family}: it never had its {size} processes"))
+            } else {
+                fault.map(|fault| format!("{family}: {fault}"))
+            }
+        })
+        .collect();
     Verdict::unless(&faults)
 }
 
@@ -136,10 +147,11 @@ async fn killed_server(bench: &Bench<'_>, as_user: bool) -> Result<Verdict, Stri
             runs.iter()
                 .map(|(run, ..)| driver.run(run.clone(), PATIENCE)),
         );
-        let settled = join_all(
-            runs.iter()
-                .map(|(_, mark, _, size)| watch::appear(mark, *size, SETTLED)),
-        );
+        let wanted: Vec<(&str, usize)> = runs
+            .iter()
+            .map(|(_, mark, _, size)| (mark.as_str(), *size))
+            .collect();
+        let settled = async { watch::appear(&wanted, SETTLED).await };
         tokio::select! {
             answers = started => return Err(format!("it ended too early: {answers:?}")),
             came = settled => came.iter().filter(|came| !**came).count(),

@@ -116,11 +116,12 @@ async fn cancelled_while_queued(bench: &Bench<'_>) -> Result<Verdict, String> {
     let (mut second, second_mark) = bench.marked(&["hang"]);
     second.cancel_after_ms = Some(300);
     let cancelled = async {
-        let began = watch::appear(&first_mark, 1, PATIENCE).await;
+        let began = watch::appear(&[(&first_mark, 1)], PATIENCE).await == [true];
         let answer = driver.run(second, PATIENCE).await;
         (began, answer, processes::marked(&first_mark).len())
     };
-    let started = watch::appear(&second_mark, 1, Duration::from_millis(1500));
+    let second_one = [(second_mark.as_str(), 1)];
+    let started = watch::appear(&second_one, Duration::from_millis(1500));
     let (first, (began, answer, still), started) =
         tokio::join!(driver.run(first, PATIENCE), cancelled, started);
     let (first, answer) = (first?, answer?);
@@ -132,7 +133,7 @@ async fn cancelled_while_queued(bench: &Bench<'_>) -> Result<Verdict, String> {
     {
         faults.push(describe(&answer));
     }
-    if started {
+    if started == [true] {
         faults.push("it was started".to_owned());
     }
     faults.extend(driver.surplus());
