@@ -19,7 +19,7 @@ use reversecore_tools::bounded::Bounded;
 use reversecore_tools::{
     Batches, Catalogue, ConfiguredRules, Descriptor, HandleSettings, Handles, Mode, PolicyMode,
     ProgramSettings, Programs, ResultSettings, Results, Schedule, ScheduleSettings, Services,
-    Telemetry, Workspace, WorkspaceSettings,
+    Telemetry, Workspace, WorkspaceError, WorkspaceSettings,
 };
 
 /// Makes this executable the launcher, when it is the first argument.
@@ -52,11 +52,8 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         log: _,
     } = config;
     let triage_rules = workspace.triage_rules.clone().map(ConfiguredRules::new);
-    let workspace = Workspace::open(&WorkspaceSettings {
-        root: workspace_root(workspace.path.clone())?,
-        read_dirs: workspace.read_dirs.clone(),
-        rule_dirs: workspace.rule_dirs.clone(),
-    })?;
+    let root = workspace_root(workspace.path.clone())?;
+    let workspace = opened(workspace, root)?;
     Ok(Arc::new(Services {
         workers: pool(&engine, workers)?,
         sessions: SessionPool::start(&engine, session_settings(*sessions)),
@@ -74,6 +71,18 @@ pub(crate) fn services(config: &Config, engine: Engine) -> anyhow::Result<Arc<Se
         triage_rules,
         radare2_policy: PolicyMode::Enforced,
     }))
+}
+
+/// The directories that callers may name files in, with this one as the workspace.
+///
+/// # Errors
+/// When one can't be opened.
+pub(crate) fn opened(config: &WorkspaceConfig, root: PathBuf) -> Result<Workspace, WorkspaceError> {
+    Workspace::open(&WorkspaceSettings {
+        root,
+        read_dirs: config.read_dirs.clone(),
+        rule_dirs: config.rule_dirs.clone(),
+    })
 }
 
 /// What clients are told about the tools under these settings.

@@ -2,7 +2,7 @@
 //! and what is lost without the rest.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use reversecore_exec::{Engine, Mechanism, Mechanisms, SandboxMode, StartError};
@@ -51,6 +51,7 @@ async fn examine(mut config: Config) -> anyhow::Result<Findings> {
     let mut engine = assemble::engine(&config)?;
     let asked = engine.mechanisms().await;
     let problem = asked.as_ref().err().map(ToString::to_string);
+    let problem = problem.or_else(|| unopened(&config));
     let mut mechanisms = match asked {
         Ok(mechanisms) => Some(mechanisms),
         Err(StartError::SandboxUnavailable { .. }) => {
@@ -71,6 +72,17 @@ async fn examine(mut config: Config) -> anyhow::Result<Findings> {
         mechanisms,
         programs,
     })
+}
+
+/// Why the workspace can't be served, if it can't; without one, any directory shows
+/// whether the kernel can do what is needed.
+fn unopened(config: &Config) -> Option<String> {
+    let root = config.workspace.path.clone();
+    let root = root.unwrap_or_else(|| PathBuf::from("/"));
+    let opened = assemble::opened(&config.workspace, root);
+    opened
+        .err()
+        .map(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// How well the embedded engines are locked down, asked of one of them.
