@@ -14,11 +14,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Places;
 use super::refusal::Refusal;
 use super::stream::{LINGER, Patient, linger};
 use crate::shutdown::CANCEL_GRACE;
@@ -79,9 +79,7 @@ pub(super) async fn serve(
     closing: CancellationToken,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(
-        limits.connections.min(Semaphore::MAX_PERMITS),
-    ));
+    let places = Places::new(limits.connections);
     let shared = Shared {
         router,
         tls,
@@ -98,20 +96,20 @@ pub(super) async fn serve(
             Some(_) = turned_away.join_next() => {}
             (stream, address) = accept(&listener) => {
                 number += 1;
-                match Arc::clone(&slots).try_acquire_owned() {
-                    Ok(slot) => {
+                match places.take(address) {
+                    Some(place) => {
                         let of = (ConnectionNumber(number), PeerAddress(address));
                         let shared = shared.clone();
                         connections.spawn(async move {
                             connection(stream, of, shared).await;
-                            drop(slot);
+                            drop(place);
                         });
                     }
-                    Err(_) if turned_away.len() < TURNED_AWAY_AT_ONCE => {
+                    None if turned_away.len() < TURNED_AWAY_AT_ONCE => {
                         let encrypted = shared.tls.is_some();
                         turned_away.spawn(turn_away(stream, encrypted));
                     }
-                    Err(_) => drop(stream),
+                    None => drop(stream),
                 }
             }
         }

@@ -24,6 +24,7 @@ mod guard;
 mod health;
 mod jobs;
 mod mcp;
+mod places;
 mod range;
 mod rate;
 mod refusal;

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::eras::open_session;
 use crate::support::raw::{exchange, status};
@@ -85,6 +85,14 @@ async fn connections_beyond_the_limit_are_told_and_the_others_go_on() {
     used[0].write_all(live).await.unwrap();
     let mut answer = String::new();
     used[0].read_to_string(&mut answer).await.unwrap();
+    assert_eq!(status(&answer), Some(200), "{answer}");
+    // All of that came from one address: others have room.
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = elsewhere.connect(server.address).await.unwrap();
+    other.write_all(live).await.unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).await.unwrap();
     assert_eq!(status(&answer), Some(200), "{answer}");
     drop(kept);
     // There is room again once they are gone.
