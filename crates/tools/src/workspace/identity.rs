@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::text::hex;
 
-/// Hashes that are remembered.
-const REMEMBERED: u64 = 10_000;
+/// Hashes that are remembered, some hundred bytes each. Whoever goes through more
+/// files than these does not come back to the first ones soon.
+const REMEMBERED: u64 = 1_000;
 /// How old a change must be before the times of a file can be trusted to show
 /// the next one; file systems keep them in steps.
 const SETTLED: Duration = Duration::from_secs(1);
