@@ -14,16 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reversecore_exec::{
-    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
-};
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
 use reversecore_jobs::{Act, Client, Ending, JobId, Lane, Scheduler, StateView};
 use reversecore_testkit::samples::Workspace as Files;
-use reversecore_tools::{
-    Caller, Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, Reply,
-    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
-    WorkspaceSettings,
-};
+use reversecore_tools::{Caller, Catalogue, Reply, Services, Workspace, WorkspaceSettings};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -41,23 +35,9 @@ fn services(files: &Path, scratch: &Path) -> Arc<Services> {
     let engine = Engine::start(engine).unwrap();
     let mut workers = PoolConfig::new(env!("CARGO_BIN_EXE_reversecore"));
     workers.args = vec!["__worker".into()];
-    Arc::new(Services {
-        workers: WorkerPool::start(&engine, workers).unwrap(),
-        sessions: SessionPool::start(&engine, SessionConfig::default()),
-        engine,
-        workspace: Workspace::open(&workspace).unwrap(),
-        programs: Programs::new(ProgramSettings::default()),
-        schedule: Schedule::start(ScheduleSettings::default()),
-        batches: Arc::default(),
-        handles: Arc::new(Handles::new(HandleSettings::default())),
-        results: Arc::new(Results::new(&ResultSettings::default())),
-        telemetry: Telemetry::default(),
-        limits: Limits::default(),
-        started: tokio::time::Instant::now(),
-        default_timeout: None,
-        triage_rules: None,
-        radare2_policy: PolicyMode::Enforced,
-    })
+    let workers = WorkerPool::start(&engine, workers).unwrap();
+    let workspace = Workspace::open(&workspace).unwrap();
+    Arc::new(Services::new(engine, workers, workspace))
 }
 
 /// Waits until a batch job runs, and a later one than `after`.

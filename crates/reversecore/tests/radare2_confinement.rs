@@ -11,14 +11,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use reversecore_exec::{
-    Engine, EngineConfig, Limits, PoolConfig, SandboxMode, SessionConfig, SessionPool, WorkerPool,
-};
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, SandboxMode, WorkerPool};
 use reversecore_jobs::Client;
 use reversecore_testkit::{escapes, samples::Workspace as Files};
 use reversecore_tools::{
-    Caller, Catalogue, HandleSettings, Handles, PolicyMode, ProgramSettings, Programs,
-    ResultSettings, Results, Schedule, ScheduleSettings, Services, Telemetry, Workspace,
+    Caller, Catalogue, PolicyMode, ProgramSettings, Programs, Services, Workspace,
     WorkspaceSettings,
 };
 use serde_json::{Map, Value, json};
@@ -36,29 +33,14 @@ fn catalogue(files: &Path, scratch: &Path, sandbox: SandboxMode) -> Catalogue {
     let engine = Engine::start(engine).unwrap();
     let mut workers = PoolConfig::new("/bin/cat");
     workers.min = 0;
+    let workers = WorkerPool::start(&engine, workers).unwrap();
     Catalogue::new(Arc::new(Services {
-        workers: WorkerPool::start(&engine, workers).unwrap(),
-        sessions: SessionPool::start(&engine, SessionConfig::default()),
-        engine,
-        workspace: Workspace::open(&workspace).unwrap(),
         programs: Programs::new(ProgramSettings {
-            file: None,
-            strings: None,
-            binwalk: None,
-            yara: None,
-            radare2: None,
             search: vec!["/usr/local/bin".into(), "/usr/bin".into()],
+            ..ProgramSettings::default()
         }),
-        schedule: Schedule::start(ScheduleSettings::default()),
-        batches: Arc::default(),
-        handles: Arc::new(Handles::new(HandleSettings::default())),
-        results: Arc::new(Results::new(&ResultSettings::default())),
-        telemetry: Telemetry::default(),
-        limits: Limits::default(),
-        started: tokio::time::Instant::now(),
-        default_timeout: None,
-        triage_rules: None,
         radare2_policy: PolicyMode::Off,
+        ..Services::new(engine, workers, Workspace::open(&workspace).unwrap())
     }))
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use reversecore_exec::{Engine, Limits, SessionPool, WorkerPool};
+use reversecore_exec::{Engine, Limits, SessionConfig, SessionPool, WorkerPool};
 
 use crate::batch::Batches;
 use crate::bounded::TimeoutSeconds;
-use crate::handles::Handles;
-use crate::programs::Programs;
-use crate::results::Results;
-use crate::schedule::Schedule;
+use crate::handles::{HandleSettings, Handles};
+use crate::programs::{ProgramSettings, Programs};
+use crate::results::{ResultSettings, Results};
+use crate::schedule::{Schedule, ScheduleSettings};
 use crate::telemetry::Telemetry;
 use crate::tools::radare2::policy::PolicyMode;
 use crate::tools::yara::configured::ConfiguredRules;
@@ -49,4 +49,28 @@ pub struct Services {
     /// Whether radare2 commands are checked; always
     /// [`PolicyMode::Enforced`] outside tests.
     pub radare2_policy: PolicyMode,
+}
+
+impl Services {
+    /// With the defaults for all but these. Must be called within a runtime.
+    #[must_use]
+    pub fn new(engine: Engine, workers: WorkerPool, workspace: Workspace) -> Self {
+        Self {
+            workers,
+            sessions: SessionPool::start(&engine, SessionConfig::default()),
+            engine,
+            workspace,
+            programs: Programs::new(ProgramSettings::default()),
+            telemetry: Telemetry::default(),
+            results: Arc::new(Results::new(&ResultSettings::default())),
+            handles: Arc::new(Handles::new(HandleSettings::default())),
+            batches: Arc::default(),
+            schedule: Schedule::start(ScheduleSettings::default()),
+            limits: Limits::default(),
+            started: tokio::time::Instant::now(),
+            default_timeout: None,
+            triage_rules: None,
+            radare2_policy: PolicyMode::Enforced,
+        }
+    }
 }

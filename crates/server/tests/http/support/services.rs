@@ -3,14 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use reversecore_exec::{
-    Engine, EngineConfig, Limits, PoolConfig, SessionConfig, SessionPool, WorkerPool,
-};
-use reversecore_tools::{
-    HandleSettings, Handles, PolicyMode, ProgramSettings, Programs, ResultSettings, Results,
-    Schedule, ScheduleSettings, Services, Telemetry, Workspace, WorkspaceSettings,
-};
-use tokio::time::Instant;
+use reversecore_exec::{Engine, EngineConfig, PoolConfig, WorkerPool};
+use reversecore_tools::{ProgramSettings, Programs, Services, Workspace, WorkspaceSettings};
 
 /// The launcher is a program that never answers: what needs no child process
 /// works, and a call that needs one runs until it is cancelled.
@@ -24,24 +18,13 @@ pub(crate) fn services(workspace: &Path) -> Arc<Services> {
     };
     let mut workers = PoolConfig::new("/bin/cat");
     workers.min = 0;
+    let workers = WorkerPool::start(&engine, workers).expect("there are none yet");
+    let workspace = Workspace::open(&settings).expect("the directory is there");
     Arc::new(Services {
-        workers: WorkerPool::start(&engine, workers).expect("there are none yet"),
-        sessions: SessionPool::start(&engine, SessionConfig::default()),
-        engine,
-        workspace: Workspace::open(&settings).expect("the directory is there"),
         programs: Programs::new(ProgramSettings {
             strings: Some("/bin/cat".into()),
             ..ProgramSettings::default()
         }),
-        schedule: Schedule::start(ScheduleSettings::default()),
-        batches: Arc::default(),
-        handles: Arc::new(Handles::new(HandleSettings::default())),
-        results: Arc::new(Results::new(&ResultSettings::default())),
-        telemetry: Telemetry::default(),
-        limits: Limits::default(),
-        started: Instant::now(),
-        default_timeout: None,
-        triage_rules: None,
-        radare2_policy: PolicyMode::Enforced,
+        ..Services::new(engine, workers, workspace)
     })
 }
