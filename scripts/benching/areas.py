@@ -133,7 +133,7 @@ def code_areas(options, benches):
 def server_areas(options, benches):
     binary = ["--binary", options.binary]
     http = {"BENCH_BINARY": str(options.binary), "BENCH_PLAIN": str(options.binary.parent / "examples/plain")}
-    if not options.binary_given:
+    if not options.binary_given and not options.target_dir:
         http = {}
     # Plain axum is a program of the repository's; without it there is nothing to compare with.
     parts = [] if not http or pathlib.Path(http["BENCH_PLAIN"]).exists() else ["stdio", "cancel", "edge"]
