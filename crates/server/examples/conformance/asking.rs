@@ -21,7 +21,7 @@ pub(crate) struct Questions {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Question {
+pub(crate) enum Question {
     /// A form with one field, of this name and type.
     Form(&'static str, &'static str),
     Sampling,
@@ -39,7 +39,7 @@ const EVERYTHING: &[(&str, Question)] = &[
 ];
 
 /// All of them, prompts included.
-pub(crate) const ALL: [(&str, Questions); 10] = [
+pub(crate) const ALL: [(&str, Questions); 11] = [
     plain(
         "test_input_required_result_elicitation",
         &[&[("user_name", NAME)]],
@@ -57,6 +57,7 @@ pub(crate) const ALL: [(&str, Questions); 10] = [
         "test_streaming_elicitation",
         &[&[("value", Question::Form("value", "string"))]],
     ),
+    plain(crate::tasks::AFTER_ASKING, &[&[("user_name", NAME)]]),
     plain(
         "test_input_required_result_prompt",
         &[&[("user_context", Question::Form("context", "string"))]],
@@ -165,7 +166,7 @@ impl Question {
         declared.get(wanted).is_some()
     }
 
-    fn request(self) -> Value {
+    pub(crate) fn request(self) -> Value {
         match self {
             Self::Form(field, kind) => json!({"method": "elicitation/create", "params": {
                 "mode": "form",

@@ -22,6 +22,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
 
 use crate::asking::{self, Questions, Reached};
+use crate::tasks::{self, Tasks};
 use crate::{contents, tools, typed};
 
 type Context = RequestContext<RoleServer>;
@@ -39,6 +40,7 @@ struct Shared {
     key: hmac::Key,
     // A std mutex: held for map operations only, never across an await.
     subscriptions: Mutex<HashMap<u64, SubscriptionSink>>,
+    tasks: Tasks,
     numbers: AtomicU64,
 }
 
@@ -49,6 +51,7 @@ impl Fixtures {
         let shared = Shared {
             key: key.expect("the system has random bytes"),
             subscriptions: Mutex::default(),
+            tasks: Tasks::default(),
             numbers: AtomicU64::default(),
         };
         Self {
@@ -124,11 +127,13 @@ impl ServerHandler for Fixtures {
     ) -> Result<ListToolsResult, ErrorData> {
         let mut listed = self.core.list_tools(request, context).await?;
         listed.tools.extend(tools::list());
+        listed.tools.extend(tasks::list());
         Ok(listed)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let fixture = tools::list().into_iter().find(|tool| tool.name == name);
+        let mut fixtures = tools::list().into_iter().chain(tasks::list());
+        let fixture = fixtures.find(|tool| tool.name == name);
         fixture.or_else(|| self.core.get_tool(name))
     }
 
@@ -146,8 +151,14 @@ impl ServerHandler for Fixtures {
             let (said, state) = (request.input_responses, request.request_state);
             return Ok(match self.reached(asking, said, state, &context)? {
                 Reached::Asks(asked) => asked.into(),
+                Reached::Knows(known) if name == tasks::AFTER_ASKING => {
+                    self.shared.tasks.knowing(json!(known).to_string())
+                }
                 Reached::Knows(known) => tools::text(&format!("state-ok: {}", json!(known))),
             });
+        }
+        if let Some(answered) = self.shared.tasks.call(&request, &context).await {
+            return answered;
         }
         match tools::call(&request, &context).await {
             Some(answered) => answered,
@@ -275,7 +286,10 @@ impl ServerHandler for Fixtures {
         request: GetTaskParams,
         context: Context,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.core.get_task(request, context).await
+        match self.shared.tasks.look(&request.task_id) {
+            Some(found) => Ok(found),
+            None => self.core.get_task(request, context).await,
+        }
     }
 
     async fn update_task(
@@ -283,6 +297,10 @@ impl ServerHandler for Fixtures {
         request: UpdateTaskParams,
         context: Context,
     ) -> Result<(), ErrorData> {
+        let said = request.input_responses.clone();
+        if self.shared.tasks.update(&request.task_id, said) {
+            return Ok(());
+        }
         self.core.update_task(request, context).await
     }
 
@@ -291,6 +309,9 @@ impl ServerHandler for Fixtures {
         request: CancelTaskParams,
         context: Context,
     ) -> Result<(), ErrorData> {
+        if self.shared.tasks.cancel(&request.task_id) {
+            return Ok(());
+        }
         self.core.cancel_task(request, context).await
     }
 }

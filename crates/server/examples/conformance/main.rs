@@ -16,6 +16,7 @@ mod contents;
 mod handler;
 #[path = "../../tests/http/support/services.rs"]
 mod services;
+mod tasks;
 mod tools;
 
 use std::error::Error;
