@@ -383,6 +383,7 @@ async def check_schemas(client, workspace):
         ("decompile", file | {"function": hex(function), "engine": "external"}),
         ("search_code", file | {"instructions": "ret"}),
         ("diff_binaries", file | {"other_path": "ls"}),
+        ("compare_files", file | {"other_path": "notes.txt"}),
         ("extract_iocs", {"file_path": "notes.txt"}),
         ("run_strings", file),
         ("run_strings", file | {"sections": True}),

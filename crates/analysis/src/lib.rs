@@ -24,6 +24,7 @@ pub mod excerpt;
 pub mod hashes;
 pub mod identify;
 pub mod iocs;
+pub mod similarity;
 pub mod strings;
 pub mod unpack;
 pub mod yara;

@@ -10,9 +10,10 @@ use crate::carve::{CarveOptions, carve};
 use crate::disassemble::{Architecture, Request, Start, disassemble};
 use crate::entropy::profile;
 use crate::excerpt;
-use crate::hashes::{Algorithm, hash};
+use crate::hashes::{Algorithm, HashReport, hash};
 use crate::identify::identify;
 use crate::iocs::{IocOptions, extract};
+use crate::similarity::{Side, compare};
 use crate::strings::{Encoding, Options, scan};
 
 /// Damaged files of each test; there are four.
@@ -64,6 +65,16 @@ fn examine(data: &[u8]) {
         let found = excerpt::read(data, &parsed, &request);
         assert!(found.is_err() || found.is_ok_and(|found| found.bytes.len() <= 64));
     }
+    let reversed: Vec<u8> = data.iter().rev().copied().collect();
+    let unhashed = HashReport::default();
+    let side = |bytes| Side {
+        bytes,
+        hashes: &unhashed,
+        binary: &parsed,
+    };
+    // The second is not what its headers say.
+    let found = compare(side(data), side(&reversed), &mut |_| true);
+    assert!(found.same_start + found.same_end <= data.len() as u64);
     let carved = carve(data, &CarveOptions::default());
     assert!(
         carved

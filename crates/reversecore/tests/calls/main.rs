@@ -12,6 +12,7 @@ mod arguments;
 mod batch;
 mod bytes;
 mod code;
+mod compare;
 mod configured;
 mod decompile;
 mod handles;
@@ -32,7 +33,8 @@ mod support;
 use serde_json::{Value, json};
 
 /// Every tool that takes a file, with what else it needs.
-const FILE_TOOLS: [&str; 11] = [
+const FILE_TOOLS: [&str; 12] = [
+    "compare_files",
     "disassemble",
     "extract_iocs",
     "get_file_info",
@@ -54,6 +56,9 @@ fn arguments(tool: &str, path: &str) -> Value {
     let mut arguments = json!({"file_path": path});
     if tool == "run_yara" {
         arguments["rules"] = ELF_RULE.into();
+    }
+    if tool == "compare_files" {
+        arguments["other_path"] = path.into();
     }
     if tool == "run_radare2" {
         arguments["r2_command"] = "iI".into();

@@ -167,6 +167,10 @@ fn an_empty_file_has_an_answer_from_every_tool() {
                 assert_eq!(envelope["data"], nothing, "{envelope}");
                 continue;
             }
+            "compare_files" => {
+                assert_eq!(envelope["data"]["verdict"], "identical", "{envelope}");
+                continue;
+            }
             _ => {}
         }
         assert_eq!(envelope["status"], "success", "{tool}: {envelope}");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Call, LEGACY, MODERN, Server, initialize, request};
 
 /// The largest list of tools that a client should have to read.
-const LIST_LIMIT: usize = 42 * 1024;
+const LIST_LIMIT: usize = 44 * 1024;
 
 pub(crate) async fn open_session(server: &Server) -> String {
     let answer = Call::post(&initialize()).send(server.address).await;

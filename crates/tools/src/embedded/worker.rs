@@ -20,6 +20,7 @@ pub(crate) enum Request {
     Parse(tools::parse::Parse),
     Disassemble(tools::disassemble::Disassemble),
     Read(tools::bytes::Read),
+    Compare(tools::compare::Compare),
     Iocs(tools::iocs::Extract),
     Carve(tools::binwalk::embedded::Carve),
     Yara(tools::yara::embedded::Scan),
@@ -91,9 +92,13 @@ impl<'a> File<'a, '_> {
 
     /// All bytes of one of the files that came: this one is number 0.
     pub(crate) fn bytes_of(&self, number: usize) -> &'a [u8] {
+        self.mapping_of(number).map_or(&[], Mapping::as_slice)
+    }
+
+    fn mapping_of(&self, number: usize) -> Option<&'a Mapping> {
         match number.checked_sub(1) {
-            None => self.bytes(),
-            Some(other) => self.others.get(other).map_or(&[], Mapping::as_slice),
+            None => Some(self.mapping),
+            Some(other) => self.others.get(other),
         }
     }
 
@@ -105,11 +110,15 @@ impl<'a> File<'a, '_> {
     /// What an engine is watched by: tells the caller how far it has got, and
     /// ends it when the stage's time is over.
     pub(crate) fn watch(&mut self, stage: Stage) -> impl FnMut(u64) -> bool {
+        self.watch_of(stage, self.mapping.size() as u64)
+    }
+
+    fn watch_of(&mut self, stage: Stage, size: u64) -> impl FnMut(u64) -> bool {
         let left = self.context.time_left();
         let spent = spendable(left).mul_f64(stage.share.clamp(0.0, 1.0));
         // What is to be left when the stage ends.
         let reserve = left.saturating_sub(spent);
-        move |done| self.goes_on(stage, done, reserve)
+        move |done| self.goes_on(stage, done, size, reserve)
     }
 
     /// The same for work that is measured in something else than bytes of the
@@ -130,8 +139,7 @@ impl<'a> File<'a, '_> {
         }
     }
 
-    fn goes_on(&mut self, stage: Stage, done: u64, reserve: Duration) -> bool {
-        let size = self.mapping.size() as u64;
+    fn goes_on(&mut self, stage: Stage, done: u64, size: u64, reserve: Duration) -> bool {
         if done >= size {
             return true;
         }
@@ -156,14 +164,26 @@ impl<'a> File<'a, '_> {
     /// Its bytes in pieces, in order, of which at most two are in memory: a
     /// page that has been read is given back. Says whether all were read; the
     /// time may run out before.
-    pub(crate) fn pieces(&mut self, stage: Stage, mut each: impl FnMut(&[u8])) -> bool {
+    pub(crate) fn pieces(&mut self, stage: Stage, each: impl FnMut(&[u8])) -> bool {
+        self.pieces_of(0, stage, each)
+    }
+
+    /// The same of one of the files that came: this one is number 0.
+    pub(crate) fn pieces_of(
+        &mut self,
+        number: usize,
+        stage: Stage,
+        mut each: impl FnMut(&[u8]),
+    ) -> bool {
         /// Large enough to hide the cost of giving pages back.
         const PIECE: usize = 4 << 20;
-        let mapping = self.mapping;
+        let Some(mapping) = self.mapping_of(number) else {
+            return true;
+        };
         let small = mapping.size() <= PIECE;
         let mut start = 0;
         let mut done = 0;
-        let mut watch = self.watch(stage);
+        let mut watch = self.watch_of(stage, mapping.size() as u64);
         for piece in mapping.as_slice().chunks(PIECE) {
             each(piece);
             let end = start + piece.len();
@@ -223,6 +243,7 @@ fn answer(
         Request::Parse(work) => perform(work, &mut file, resident),
         Request::Disassemble(work) => perform(work, &mut file, resident),
         Request::Read(work) => perform(work, &mut file, resident),
+        Request::Compare(work) => perform(work, &mut file, resident),
         Request::Iocs(work) => perform(work, &mut file, resident),
         Request::Carve(work) => perform(work, &mut file, resident),
         Request::Yara(work) => perform(work, &mut file, resident),

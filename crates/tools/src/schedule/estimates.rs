@@ -75,6 +75,8 @@ pub(crate) const DECOMPILE: Kind = {
     Kind { engine, estimate }
 };
 pub(crate) const DIFF: Kind = embedded("diff", 4_000, 200_000, 24.0);
+/// Two files are hashed.
+pub(crate) const COMPARE: Kind = embedded("compare", 500, 16_000, 1.0);
 pub(crate) const IOCS: Kind = embedded("iocs", 500, 15_000, 0.5);
 pub(crate) const CARVE: Kind = embedded("carve", 500, 2_500, 0.1);
 pub(crate) const TRIAGE: Kind = embedded("triage", 1_000, 25_000, 1.0);

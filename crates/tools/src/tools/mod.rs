@@ -5,6 +5,7 @@ mod batch;
 pub(crate) mod binwalk;
 pub(crate) mod bytes;
 pub(crate) mod code;
+pub(crate) mod compare;
 pub(crate) mod disassemble;
 pub(crate) mod file;
 pub(crate) mod file_info;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<Box<dyn Erased>> {
         Box::new(code::decompile::Decompile),
         Box::new(code::search::SearchCode),
         Box::new(code::diff::DiffBinaries),
+        Box::new(compare::CompareFiles),
         Box::new(iocs::ExtractIocs),
         Box::new(file::RunFile),
         Box::new(strings::RunStrings),

@@ -100,6 +100,10 @@ fn parameters_and_defaults_are_those_that_were_promised() {
             json!({"file_path": null, "other_path": null, "limit": 50, "timeout": 600}),
         ),
         (
+            "compare_files",
+            json!({"file_path": null, "other_path": null, "timeout": 120}),
+        ),
+        (
             "extract_iocs",
             json!({"file_path": null, "kinds": [], "min_confidence": "low", "limit": 500,
                    "timeout": 300}),
