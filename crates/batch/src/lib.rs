@@ -41,6 +41,7 @@ mod rows;
 mod run;
 mod spec;
 mod tally;
+mod turns;
 mod unrecorded;
 mod walk;
 

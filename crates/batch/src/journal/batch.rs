@@ -16,6 +16,7 @@ use crate::hold::Hold;
 use crate::item::{Found, Item, ItemId, Listed, State};
 use crate::ledger::{Ended, Ledger, LedgerError, Sum};
 use crate::tally::{Tally, Worst};
+use crate::turns::{Turn, Turns};
 
 /// A batch that is worked on.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ pub struct Batch {
     id: BatchId,
     /// Where its files begin.
     first: ItemId,
-    open: bool,
+    turns: Turns,
+    /// While a transaction is open. Behind the connection, which ends it.
+    turn: Option<Turn>,
     /// What was begun before, and is to be done first; read when it is asked for.
     interrupted: Option<VecDeque<Item>>,
     /// Read ahead, in the order of their numbers, and the last number that was read.
@@ -71,14 +74,19 @@ fn number(number: u64) -> i64 {
 
 impl Batch {
     /// The batch of this number, whose files begin at that.
-    pub(super) fn new(db: Connection, hold: Arc<Hold>, (id, first): (BatchId, ItemId)) -> Self {
+    pub(super) fn new(
+        db: Connection,
+        (hold, turns): (Arc<Hold>, Turns),
+        (id, first): (BatchId, ItemId),
+    ) -> Self {
         // One connection, a dozen statements.
         db.set_prepared_statement_cache_capacity(32);
         Self {
             db,
             id,
             first,
-            open: false,
+            turns,
+            turn: None,
             interrupted: None,
             ahead: VecDeque::new(),
             read_to: first.saturating_sub(1),
@@ -147,9 +155,10 @@ impl Batch {
 
     /// The connection, within a transaction.
     fn write(&mut self) -> rusqlite::Result<&Connection> {
-        if !self.open {
+        if self.turn.is_none() {
+            let turn = self.turns.take();
             self.db.execute_batch("BEGIN IMMEDIATE")?;
-            self.open = true;
+            self.turn = Some(turn);
         }
         Ok(&self.db)
     }
@@ -353,11 +362,11 @@ impl Ledger for Batch {
     }
 
     fn is_dirty(&self) -> bool {
-        self.open
+        self.turn.is_some()
     }
 
     fn commit(&mut self, out_length: u64) -> Result<(), LedgerError> {
-        if !self.open {
+        if self.turn.is_none() {
             return Ok(());
         }
         let begun = std::mem::take(&mut self.begun);
@@ -373,7 +382,7 @@ impl Ledger for Batch {
             .prepare_cached("UPDATE batch SET out_length = ?2 WHERE id = ?1")?
             .execute(params![self.id, number(out_length)])?;
         self.db.execute_batch("COMMIT")?;
-        self.open = false;
+        self.turn = None;
         Ok(())
     }
 
@@ -396,7 +405,7 @@ impl Ledger for Batch {
             params![batch, ended],
         )?;
         db.execute_batch("COMMIT")?;
-        self.open = false;
+        self.turn = None;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The journal: an SQLite file in the data directory that outlives the process,
 //! however that ends. One process at a time has it; each batch in it has a
-//! connection of its own.
+//! connection of its own, and they take turns to write.
 //!
 //! It is checked when it is opened. One that is damaged is renamed, never deleted:
 //! somebody may want to look at it.
@@ -20,6 +20,7 @@ use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use crate::hold::{Hold, HoldError};
 use crate::item::State;
 use crate::spec::Spec;
+use crate::turns::Turns;
 
 pub use batch::Batch;
 pub use read::{Filter, Reader, Stored, Written};
@@ -72,6 +73,7 @@ pub enum JournalError {
 pub struct Journal {
     path: PathBuf,
     hold: Arc<Hold>,
+    turns: Turns,
 }
 
 /// A journal that was opened.
@@ -108,7 +110,11 @@ impl Journal {
             Err(source) => return Err(JournalError::Database { path, source }),
         }
         Ok(Opened {
-            journal: Self { path, hold },
+            journal: Self {
+                path,
+                hold,
+                turns: Turns::default(),
+            },
             set_aside,
         })
     }
@@ -120,6 +126,7 @@ impl Journal {
     pub fn begin(&self, spec: &Spec, out: Option<&str>) -> Result<Batch, JournalError> {
         let begin = || {
             let db = schema::connect(&self.path)?;
+            let _turn = self.turns.take();
             schema::prune(&db, KEPT)?;
             let first: i64 =
                 db.query_row("SELECT ifnull(max(id), 0) + 1 FROM item", [], |row| {
@@ -130,7 +137,7 @@ impl Journal {
                 params![text(spec), now(), first, out],
             )?;
             let id = db.last_insert_rowid();
-            Ok(Batch::new(db, Arc::clone(&self.hold), (id, first)))
+            Ok(Batch::new(db, self.shared(), (id, first)))
         };
         begin().map_err(|error| failed(&self.path, error))
     }
@@ -154,6 +161,7 @@ impl Journal {
             let Some((id, first, before)) = found else {
                 return Ok(None);
             };
+            let _turn = self.turns.take();
             db.execute(
                 "UPDATE item SET state = ?2 WHERE id >= ?4 AND +batch = ?1 AND state = ?3",
                 params![
@@ -173,7 +181,7 @@ impl Journal {
                     [id, first],
                 )?;
             }
-            Ok(Some(Batch::new(db, Arc::clone(&self.hold), (id, first))))
+            Ok(Some(Batch::new(db, self.shared(), (id, first))))
         };
         resume().map_err(|error| failed(&self.path, error))
     }
@@ -203,7 +211,7 @@ impl Journal {
     /// When the journal can't be opened once more.
     pub fn reader(&self) -> Result<Reader, JournalError> {
         schema::connect(&self.path)
-            .map(Reader::new)
+            .map(|db| Reader::new(db, self.turns.clone()))
             .map_err(|error| failed(&self.path, error))
     }
 
@@ -214,6 +222,7 @@ impl Journal {
     pub fn interrupt_all(&self) -> Result<(), JournalError> {
         let interrupt = || {
             let db = schema::connect(&self.path)?;
+            let _turn = self.turns.take();
             db.execute(
                 "UPDATE item SET state = ?1 WHERE state = ?2",
                 params![State::Interrupted.number(), State::Running.number()],
@@ -222,12 +231,17 @@ impl Journal {
         };
         interrupt().map_err(|error| failed(&self.path, error))
     }
+
+    /// What each batch has of it.
+    fn shared(&self) -> (Arc<Hold>, Turns) {
+        (Arc::clone(&self.hold), self.turns.clone())
+    }
 }
 
 /// Makes the file ready, and looks whether it is whole; `false` when a later version
 /// of this program has written it.
 fn prepare(path: &Path) -> rusqlite::Result<bool> {
-    let db = schema::connect(path)?;
+    let db = schema::connect_first(path)?;
     let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(rusqlite::Error::SqliteFailure(

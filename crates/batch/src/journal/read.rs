@@ -11,6 +11,7 @@ use crate::item::{Item, ItemId, State};
 use crate::ledger::LedgerError;
 use crate::spec::Spec;
 use crate::tally::{SHOWN, Tally, Worst};
+use crate::turns::Turns;
 
 /// A file as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +77,12 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Reader {
     db: Connection,
+    turns: Turns,
 }
 
 impl Reader {
-    pub(super) fn new(db: Connection) -> Self {
-        Self { db }
+    pub(super) fn new(db: Connection, turns: Turns) -> Self {
+        Self { db, turns }
     }
 
     /// A batch.
@@ -137,6 +139,7 @@ impl Reader {
     /// # Errors
     /// When it can't be written down.
     pub fn cancel(&self, id: BatchId) -> Result<(), LedgerError> {
+        let _turn = self.turns.take();
         self.db.execute(
             "UPDATE batch SET cancelled = 1, ended = ifnull(ended, ?2) WHERE id = ?1",
             params![id, super::now()],

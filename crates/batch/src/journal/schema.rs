@@ -74,13 +74,22 @@ pub(super) fn tool_of(answer: i64) -> usize {
     usize::try_from(answer.rem_euclid(TOOLS)).unwrap_or_default()
 }
 
-/// Opens the file, or makes it.
+/// Opens the file for the first time in this process, or makes it. Nobody else may
+/// have it open: this writes.
+pub(super) fn connect_first(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(PATIENCE)?;
+    // Only before there are tables, and it takes the right to write even then.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    drop(db);
+    connect(path)
+}
+
+/// Opens the file once more. Waits for nobody who writes.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     db.busy_timeout(PATIENCE)?;
-    // Only before there are tables.
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
     // A process that is killed loses nothing that was committed. A machine that
     // loses power may lose the last seconds, which are then done again; it damages
     // nothing.

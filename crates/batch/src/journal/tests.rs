@@ -169,3 +169,43 @@ fn old_batches_are_forgotten_and_unfinished_ones_are_not() {
     let last = (KEPT + 4).to_string();
     assert!(journal.resume(&spec(&last), None).unwrap().is_some());
 }
+
+#[test]
+fn who_waits_to_write_comes_before_who_writes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(directory.path()).unwrap().journal;
+    let (busy, waiting) = (spec("busy"), spec("waiting"));
+    let mut batch = journal.begin(&busy, None).unwrap();
+    batch.add(&[file("/a")]).unwrap();
+    let beginner = std::thread::spawn({
+        let (journal, waiting) = (journal.clone(), waiting.clone());
+        move || journal.begin(&waiting, None).map(drop)
+    });
+    while journal.turns.waiting() == 0 && !beginner.is_finished() {
+        std::thread::yield_now();
+    }
+    assert_eq!(journal.unfinished(&waiting).unwrap(), None);
+    batch.commit(0).unwrap();
+    batch.add(&[file("/b")]).unwrap();
+    assert!(journal.unfinished(&waiting).unwrap().is_some());
+    batch.commit(0).unwrap();
+    beginner.join().unwrap().unwrap();
+}
+
+#[test]
+fn who_reads_waits_for_nobody_who_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(directory.path()).unwrap().journal;
+    let mut batch = journal.begin(&spec("busy"), None).unwrap();
+    let id = batch.id();
+    // The turn is never over: whoever needed one would wait for ever.
+    batch.add(&[file("/a")]).unwrap();
+    let read = std::thread::spawn(move || {
+        journal.unfinished(&spec("busy")).unwrap();
+        let reader = journal.reader().unwrap();
+        reader.page(id, 0, Filter::Ended, 10).unwrap();
+        reader.batch(id).unwrap().is_some()
+    });
+    assert!(read.join().unwrap());
+    drop(batch);
+}

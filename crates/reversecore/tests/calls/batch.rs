@@ -193,3 +193,31 @@ fn what_can_not_be_a_batch_is_refused() {
         "{done}"
     );
 }
+
+#[test]
+fn batches_beside_each_other_all_come_to_their_end() {
+    let (workspace, data) = (files(20), Workspace::new());
+    let mut session = session(&workspace, &data);
+    let submit = |length: usize| {
+        let tools = json!([{"name": "run_strings", "arguments": {"min_length": length}}]);
+        json!({"paths": ["f*"], "tools": tools})
+    };
+    let jobs: Vec<Value> = (4..8)
+        .map(|length| {
+            let begun = session.call("submit_batch", &submit(length));
+            assert_eq!(begun["status"], "success", "{begun}");
+            begun["data"]["job_id"].clone()
+        })
+        .collect();
+    for job in &jobs {
+        let done = ended(&mut session, job);
+        assert_eq!(
+            (&done["state"], &done["done"]),
+            (&"done".into(), &20.into()),
+            "{done}"
+        );
+    }
+    // There is room again.
+    let begun = session.call("submit_batch", &submit(8));
+    assert_eq!(begun["status"], "success", "{begun}");
+}

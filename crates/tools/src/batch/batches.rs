@@ -34,9 +34,11 @@ const PREFIX: &str = "batch-";
 pub struct Batches {
     /// Where the journal is; `None` where nothing is kept.
     directory: Option<PathBuf>,
-    // Std mutexes: held for map operations and, the first, while the journal is
-    // opened; never across an await.
+    // Std mutexes: the last is held for map operations only, since calls that wait for
+    // nothing take it; none across an await.
     journal: Mutex<Option<Journal>>,
+    /// Held while a batch is begun, which waits for the journal.
+    beginning: Mutex<()>,
     running: Mutex<HashMap<BatchId, InWork>>,
     services: OnceLock<Weak<Services>>,
 }
@@ -114,13 +116,18 @@ impl Batches {
         let services = self.services.get().and_then(Weak::upgrade);
         let services = services.ok_or_else(|| internal("the server is ending"))?;
         let journal = self.journal()?;
-        let mut running = self.lock();
-        running.retain(|_, work| !work.thread.is_finished());
+        let _one_at_a_time = self.one_begins();
         let unfinished = journal.unfinished(&spec).map_err(unusable)?;
-        if let Some(id) = unfinished.filter(|id| running.contains_key(id)) {
+        let (goes_on, in_work) = {
+            let mut running = self.lock();
+            running.retain(|_, work| !work.thread.is_finished());
+            let goes_on = unfinished.filter(|id| running.contains_key(id));
+            (goes_on, running.len())
+        };
+        if let Some(id) = goes_on {
             return Ok((id, true));
         }
-        if running.len() >= MOST {
+        if in_work >= MOST {
             return Err(ToolError::new(
                 ErrorCode::QueueFull,
                 format!("{MOST} batches are being worked on"),
@@ -138,7 +145,7 @@ impl Batches {
         };
         let id = batch.id();
         let work = begin(&services, spec, batch, inputs, bounds, caller.clone())?;
-        running.insert(id, work);
+        self.lock().insert(id, work);
         Ok((id, resumed))
     }
 
@@ -204,6 +211,8 @@ impl Batches {
 
     /// Ends all of them, to be gone on with another time. Blocking.
     pub fn stop_all(&self) {
+        // One that is being begun is there first.
+        let _none_begins = self.one_begins();
         let all: Vec<InWork> = self.lock().drain().map(|(_, work)| work).collect();
         for work in &all {
             work.stop.cancel();
@@ -250,6 +259,12 @@ impl Batches {
         } = Journal::open(directory).map_err(unusable)?;
         opened.interrupt_all().map_err(unusable)?;
         Ok(journal.insert(opened).clone())
+    }
+
+    fn one_begins(&self) -> MutexGuard<'_, ()> {
+        self.beginning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BatchId, InWork>> {
