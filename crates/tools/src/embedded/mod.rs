@@ -313,6 +313,10 @@ fn pool_error(error: PoolError) -> ToolError {
             format!("the question has {size} bytes, the limit is {limit}"),
             "Use fewer rules in one call.",
         ),
+        PoolError::Start { retry_after, .. } => {
+            let after = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            internal(error).retry_after_ms(after)
+        }
         _ => internal(error),
     }
 }

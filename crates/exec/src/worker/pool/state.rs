@@ -9,6 +9,10 @@ use tokio::time::Instant;
 use super::{PoolConfig, PoolError};
 use crate::worker::life::Worker;
 
+/// Failures to start in a row after which jobs are told, instead of waiting for the next
+/// try: one alone happens when somebody kills workers.
+const HOPELESS_AFTER: u32 = 3;
+
 /// A job that waits for a worker.
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -69,13 +73,15 @@ impl State {
         Some(self.idle.remove(place))
     }
 
-    /// The error for jobs while no worker is there and none is being started.
+    /// The error for jobs while no worker is there, none is being started, and none
+    /// could be, several times.
     pub(super) fn hopeless(&self, now: Instant) -> Option<PoolError> {
         if self.closed {
             return Some(PoolError::ShutDown);
         }
         let not_before = self.not_before.filter(|moment| *moment > now)?;
-        (self.alive == 0 && self.starting == 0).then(|| PoolError::Start {
+        let hopeless = self.alive == 0 && self.starting == 0 && self.failures >= HOPELESS_AFTER;
+        hopeless.then(|| PoolError::Start {
             reason: self.reason.clone(),
             retry_after: not_before.saturating_duration_since(now),
         })
