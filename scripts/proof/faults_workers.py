@@ -11,7 +11,8 @@ DEADLY = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.
 # These have handlers in a worker (stack overflow, compiled rules), which give way to the default at the
 # first one that is not theirs: a real fault would come again at once, so a sent one is sent again.
 HANDLED = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL}
-TIMES = 4
+# A worker that gets no time of a busy machine takes several for one.
+TIMES = 40
 
 
 def _worker(world):

@@ -18,7 +18,7 @@ class Promises:
         self.world, self.ledger, self.server = world, world.ledger, world.server
         self.mechanisms, self.number = None, 0
         self.live, self.retries, self.fresh = [], 0, 0
-        self.client = Client(self.server.port)
+        self.client, self.pid = Client(self.server.port), self.server.pid
 
     def health(self, name):
         """Health is answered, at once and with the same protections as at the start."""
@@ -63,6 +63,10 @@ class Promises:
 
     def after(self, name):
         self.number += 1
+        if self.server.pid != self.pid:
+            # A connection to the one before says nothing of this one.
+            self.client.close()
+            self.pid = self.server.pid
         files = self.server.files
         self.health(name)
         self.right(name, "run_strings", file=files["small"][self.number % len(files["small"])])

@@ -108,10 +108,7 @@ pub fn marked(mark: &str) -> Vec<u32> {
 /// processes.
 #[must_use]
 pub fn marked_each(marks: &[&str]) -> Vec<Vec<u32>> {
-    let finders: Vec<_> = marks
-        .iter()
-        .map(|mark| memchr::memmem::Finder::new(mark))
-        .collect();
+    let finders: Vec<_> = marks.iter().map(memchr::memmem::Finder::new).collect();
     let mut found = vec![Vec::new(); marks.len()];
     let others = all()
         .into_iter()

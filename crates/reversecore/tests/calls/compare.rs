@@ -1,6 +1,11 @@
 //! `compare_files` through the real binary: its scores are those of the program
 //! `ssdeep`, and what it says of a variant is true.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test compares with an external program"
+)]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -30,7 +35,7 @@ fn ssdeep(arguments: &[&str], directory: &Path) -> String {
 fn score_by_ssdeep(workspace: &Workspace, one: &str, other: &str) -> u64 {
     for name in [one, other] {
         let hashed = ssdeep(&["-s", "-b", name], workspace.path());
-        workspace.write(&format!("{name}.hash"), hashed.as_bytes());
+        workspace.write(format!("{name}.hash"), hashed.as_bytes());
     }
     let hashes = [format!("{one}.hash"), format!("{other}.hash")];
     let said = ssdeep(&["-a", "-x", &hashes[0], &hashes[1]], workspace.path());
