@@ -22,10 +22,12 @@ class Trend:
     high: float
     first: float
     last: float
+    hours: float
 
     def grows(self, tolerance):
-        """Growth that is no accident, and more than is tolerated."""
-        return self.low > 0 and self.slope > tolerance
+        """Growth that is no accident, and more than is tolerated in an hour. In less than an hour as much
+        is: what fills up to a bound and what grows for ever look alike at first."""
+        return self.low > 0 and self.slope * self.hours > tolerance * max(1.0, self.hours)
 
 
 def line(times, values):
@@ -56,4 +58,4 @@ def trend(times, values, block_seconds=60.0):
     slopes.sort()
     low, high = slopes[int(0.025 * DRAWS)], slopes[int(0.975 * DRAWS) - 1]
     ends = [level + slope * (time - middle) for time in (times[0], times[-1])]
-    return Trend(slope * HOUR, low * HOUR, high * HOUR, *ends)
+    return Trend(slope * HOUR, low * HOUR, high * HOUR, *ends, (times[-1] - times[0]) / HOUR)
