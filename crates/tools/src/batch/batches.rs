@@ -151,12 +151,13 @@ impl Batches {
 
     /// What is known of a batch of this caller's. Blocking.
     pub(crate) fn look(&self, id: BatchId, caller: &Caller) -> Result<BatchView, ToolError> {
-        let written = self.written(id, caller)?;
+        // First: of a batch that is not worked on any more, the journal has the end.
         let progress = self
             .lock()
             .get(&id)
             .filter(|work| !work.thread.is_finished())
             .map(|work| work.progress.borrow().clone());
+        let written = self.written(id, caller)?;
         let standing = match (&progress, written.cancelled, written.ended) {
             (_, true, _) => Standing::Cancelled,
             (Some(_), false, _) => Standing::Running,
