@@ -41,14 +41,13 @@ def newest(directory, bench):
 
 
 class Benches:
-    """How the benchmarks of cargo are started: by cargo, or compiled ones as they are."""
+    """How the compiled benchmarks of cargo are started: as they are, since cargo would compile them
+    for one package with other features."""
 
     def __init__(self, target):
         self.target = target
 
     def command(self, package, bench, *arguments):
-        if not self.target:
-            return ["cargo", "bench", "--quiet", "-p", package, "--bench", bench, "--", *arguments]
         program = newest(self.target / "release/deps", bench)
         return [program, *arguments] if program else None
 
@@ -133,10 +132,8 @@ def code_areas(options, benches):
 def server_areas(options, benches):
     binary = ["--binary", options.binary]
     http = {"BENCH_BINARY": str(options.binary), "BENCH_PLAIN": str(options.binary.parent / "examples/plain")}
-    if not options.binary_given and not options.target_dir:
-        http = {}
     # Plain axum is a program of the repository's; without it there is nothing to compare with.
-    parts = [] if not http or pathlib.Path(http["BENCH_PLAIN"]).exists() else ["stdio", "cancel", "edge"]
+    parts = [] if pathlib.Path(http["BENCH_PLAIN"]).exists() else ["stdio", "cancel", "edge"]
     return [
         benches.area("server", "A server and its cost", "reversecore", "server", value="result"),
         Area("http", "The ways to the server", "scripts/bench-http", script("bench-http", *parts), script("bench-http", *parts),

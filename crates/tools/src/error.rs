@@ -4,6 +4,8 @@
 //! A message never holds a path of the host beyond what the caller gave;
 //! details for the operator go to the log.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -131,6 +133,12 @@ impl ToolError {
     pub fn retry_after_ms(mut self, milliseconds: u64) -> Self {
         self.retry_after_ms = Some(milliseconds);
         self
+    }
+
+    /// The same, from the time until then.
+    #[must_use]
+    pub fn retry_after(self, time: Duration) -> Self {
+        self.retry_after_ms(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// The caller no longer wants the answer.

@@ -116,7 +116,7 @@ pub fn compare(first: Side<'_>, second: Side<'_>, watch: Watch<'_>) -> Similarit
     };
     let images = first.binary.images.iter().zip(&second.binary.images);
     let mut shared = Vec::new();
-    for (one, other) in images.clone() {
+    for (one, other) in images {
         let theirs = facts(other);
         shared.extend(facts(one).into_iter().filter(|fact| theirs.contains(fact)));
     }

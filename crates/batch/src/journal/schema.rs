@@ -77,13 +77,11 @@ pub(super) fn tool_of(answer: i64) -> usize {
 /// Opens the file for the first time in this process, or makes it. Nobody else may
 /// have it open: this writes.
 pub(super) fn connect_first(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(PATIENCE)?;
+    let db = connect(path)?;
     // Only before there are tables, and it takes the right to write even then.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    drop(db);
-    connect(path)
+    Ok(db)
 }
 
 /// Opens the file once more. Waits for nobody who writes.

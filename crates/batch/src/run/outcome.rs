@@ -187,11 +187,7 @@ impl<L: Ledger, E: Examiner> Runner<'_, L, E> {
         }
         let (state, mut evidence) = work.sum();
         if !notes.is_empty() {
-            let notes = notes.join("; ");
-            evidence = Some(match evidence {
-                Some(evidence) => format!("{evidence}; {notes}"),
-                None => notes,
-            });
+            evidence = Some(step::with(evidence, notes.join("; ")));
         }
         self.tally.total += u64::try_from(files.len()).unwrap_or_default();
         if !files.is_empty() {
@@ -274,8 +270,5 @@ impl<L: Ledger, E: Examiner> Runner<'_, L, E> {
 fn twins_evidence(evidence: Option<String>, opened: Option<&str>) -> Option<String> {
     let Some(path) = opened else { return evidence };
     let elsewhere = format!("what is in it is listed under `{path}`, which has the same content");
-    Some(match evidence {
-        Some(evidence) => format!("{evidence}; {elsewhere}"),
-        None => elsewhere,
-    })
+    Some(step::with(evidence, elsewhere))
 }

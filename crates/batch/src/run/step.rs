@@ -73,10 +73,7 @@ impl Work {
         if state == State::Poison || self.state == State::Done {
             self.state = state;
         }
-        self.evidence = Some(match self.evidence.take() {
-            Some(before) => format!("{before}; {why}"),
-            None => why,
-        });
+        self.evidence = Some(with(self.evidence.take(), why));
     }
 
     /// As what it ends, and why.
@@ -91,6 +88,14 @@ impl Work {
         self.state = State::Done;
         self.evidence = None;
         self.item.content = None;
+    }
+}
+
+/// What was wrong before, and this too.
+pub(super) fn with(evidence: Option<String>, more: String) -> String {
+    match evidence {
+        Some(before) => format!("{before}; {more}"),
+        None => more,
     }
 }
 

@@ -57,10 +57,8 @@ pub(super) fn tree(root: Option<u32>) -> Vec<u32> {
 /// Resident bytes of the process and its descendants, without those that carry
 /// one of the marks: they are the program's, not the engine's.
 pub(super) fn memory(root: Option<u32>, marks: &[String]) -> u64 {
-    let programs: Vec<u32> = marks
-        .iter()
-        .flat_map(|mark| processes::marked(mark))
-        .collect();
+    let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
+    let programs = processes::marked_each(&marks).concat();
     tree(root)
         .into_iter()
         .filter(|pid| !programs.contains(pid))

@@ -10,7 +10,7 @@ use reversecore_tools::timestamp;
 use rmcp::RoleServer;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientCapabilities, CreateTaskResult, DetailedTask,
-    ErrorData, GetTaskResult, InputRequests, InputResponses, JsonObject, Task, TaskPayload, Tool,
+    ErrorData, GetTaskResult, InputRequests, InputResponses, Task, TaskPayload, Tool,
 };
 use rmcp::service::RequestContext;
 use serde_json::{Map, Value, json};
@@ -187,7 +187,7 @@ impl Begun {
             Kind::Computes(time) if over(*time) => completed("computed", false),
             Kind::Fails if over(SHORT) => completed("it failed, as it always does", true),
             Kind::Breaks if over(SHORT) => TaskPayload::Failed {
-                error: object(json!({"code": -32603, "message": "it broke, as it always does"})),
+                error: typed(json!({"code": -32603, "message": "it broke, as it always does"})),
             },
             Kind::Knows(known) if over(SHORT) => completed(&format!("told: {known}"), false),
             Kind::Asks(questions) => self.asking(questions),
@@ -219,12 +219,8 @@ impl Begun {
 fn completed(text: &str, is_error: bool) -> TaskPayload {
     let content = json!([{"type": "text", "text": text}]);
     TaskPayload::Completed {
-        result: object(json!({"content": content, "isError": is_error})),
+        result: typed(json!({"content": content, "isError": is_error})),
     }
-}
-
-fn object(value: Value) -> JsonObject {
-    typed(value)
 }
 
 /// For a client that could not read a task.

@@ -314,8 +314,8 @@ fn pool_error(error: PoolError) -> ToolError {
             "Use fewer rules in one call.",
         ),
         PoolError::Start { retry_after, .. } => {
-            let after = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-            internal(error).retry_after_ms(after)
+            let after = *retry_after;
+            internal(error).retry_after(after)
         }
         _ => internal(error),
     }

@@ -306,7 +306,7 @@ pub(crate) fn refusal(refused: &Refused) -> ToolError {
             format!("{running} calls are in progress and {waiting} are waiting"),
             "Retry after `retry_after_ms`, with fewer calls at one time.",
         )
-        .retry_after_ms(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)),
+        .retry_after(*retry_after),
         Refused::Late { expected } => ToolError::new(
             ErrorCode::DeadlineExceeded,
             format!(

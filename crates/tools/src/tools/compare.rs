@@ -38,8 +38,8 @@ const STAGES: [Stage; 3] = [
     },
 ];
 /// Up to this TLSH distance, and from this ssdeep score on, files are called alike.
-const ALIKE_DISTANCE: u64 = 50;
-const ALIKE_SCORE: u64 = 60;
+const ALIKE_DISTANCE: u32 = 50;
+const ALIKE_SCORE: u32 = 60;
 /// Equal sections that are a smaller part than this of the smaller file are what
 /// compilers put into every program.
 const RELATED_PART: u64 = 10;
@@ -81,25 +81,30 @@ impl Work for Compare {
 
     fn perform(self, file: &mut File<'_, '_>, _: &mut Resident) -> Result<Compared, Trouble> {
         let [first, second, last] = STAGES;
-        let sides = [hashed(file, 0, first), hashed(file, 1, second)];
+        let hashes = (hashed(file, 0, first), hashed(file, 1, second));
         let options = ParseOptions {
             entropy: false,
             ..ParseOptions::default()
         };
-        let bytes = [file.bytes_of(0), file.bytes_of(1)];
-        let binaries = bytes.map(|bytes| binary::parse(bytes, &options));
-        let side = |number: usize| {
-            Some(Side {
-                bytes: bytes.get(number)?,
-                hashes: sides.get(number)?,
-                binary: binaries.get(number)?,
-            })
+        let bytes = (file.bytes(), file.bytes_of(1));
+        let parsed = (
+            binary::parse(bytes.0, &options),
+            binary::parse(bytes.1, &options),
+        );
+        let one = Side {
+            bytes: bytes.0,
+            hashes: &hashes.0,
+            binary: &parsed.0,
         };
-        let similarity = match (side(0), side(1)) {
-            (Some(one), Some(other)) => similarity::compare(one, other, &mut file.watch(last)),
-            _ => Similarity::default(),
+        let other = Side {
+            bytes: bytes.1,
+            hashes: &hashes.1,
+            binary: &parsed.1,
         };
-        Ok(Compared { sides, similarity })
+        Ok(Compared {
+            similarity: similarity::compare(one, other, &mut file.watch(last)),
+            sides: hashes.into(),
+        })
     }
 }
 
@@ -136,26 +141,9 @@ struct Report {
     #[schemars(with = "Option<Object>")]
     imports: Option<Overlap>,
     #[schemars(with = "Object")]
-    first: Described,
+    first: HashReport,
     #[schemars(with = "Object")]
-    second: Described,
-}
-
-#[derive(Debug, Serialize)]
-struct Described {
-    size: u64,
-    ssdeep: Option<String>,
-    tlsh: Option<String>,
-}
-
-impl From<HashReport> for Described {
-    fn from(hashes: HashReport) -> Self {
-        Self {
-            size: hashes.size,
-            ssdeep: hashes.ssdeep,
-            tlsh: hashes.tlsh,
-        }
-    }
+    second: HashReport,
 }
 
 impl Tool for CompareFiles {
@@ -189,42 +177,30 @@ impl Tool for CompareFiles {
 }
 
 fn answer(compared: Compared) -> Answer<Tree> {
-    let Compared { sides, similarity } = compared;
-    let smaller = sides.iter().map(|side| side.size).min().unwrap_or(0);
-    let verdict = verdict(&similarity, smaller);
-    let [first, second] = sides.map(Described::from);
-    let Similarity {
-        identical: _,
-        ssdeep_score,
-        tlsh_distance,
-        same_start,
-        same_end,
-        shared,
-        sections,
-        imports,
-        warnings,
-    } = similarity;
+    let Compared {
+        sides: [first, second],
+        similarity: found,
+    } = compared;
     let report = Report {
-        verdict,
-        ssdeep_score,
-        tlsh_distance,
-        same_start,
-        same_end,
-        shared,
-        sections,
-        imports,
+        verdict: verdict(&found, first.size.min(second.size)),
+        ssdeep_score: found.ssdeep_score,
+        tlsh_distance: found.tlsh_distance,
+        same_start: found.same_start,
+        same_end: found.same_end,
+        shared: found.shared,
+        sections: found.sections,
+        imports: found.imports,
         first,
         second,
     };
     let mut answer = Answer::complete(Tree::new(&report, text));
-    answer.add_warnings(warnings);
+    answer.add_warnings(found.warnings);
     answer
 }
 
 fn verdict(found: &Similarity, smaller: u64) -> &'static str {
     let equal: u64 = found.sections.iter().map(|section| section.size).sum();
-    let score = found.ssdeep_score.map(u64::from);
-    let distance = found.tlsh_distance.map(u64::from);
+    let (score, distance) = (found.ssdeep_score, found.tlsh_distance);
     if found.identical {
         "identical"
     } else if score.is_some_and(|score| score >= ALIKE_SCORE)
@@ -246,7 +222,7 @@ fn text(report: &Value) -> String {
         None => "-".to_owned(),
     };
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
+    let list = |name: &str| report[name].as_array().into_iter().flatten();
     let mut text = format!(
         "{}: ssdeep {} of 100, TLSH distance {}; the same: {} bytes at the start, {} at the end, of {} and {}\n",
         word(&report["verdict"]),

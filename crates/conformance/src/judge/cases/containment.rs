@@ -151,7 +151,7 @@ async fn killed_server(bench: &Bench<'_>, as_user: bool) -> Result<Verdict, Stri
             .iter()
             .map(|(_, mark, _, size)| (mark.as_str(), *size))
             .collect();
-        let settled = async { watch::appear(&wanted, SETTLED).await };
+        let settled = watch::appear(&wanted, SETTLED);
         tokio::select! {
             answers = started => return Err(format!("it ended too early: {answers:?}")),
             came = settled => came.iter().filter(|came| !**came).count(),
