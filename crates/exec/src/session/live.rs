@@ -193,21 +193,20 @@ pub(super) async fn live(shared: Arc<Shared>, slot: Arc<Slot>, opening: Opening)
             life.set_end(end_of(run.await));
             return;
         }
-        Ok(Ok(Err(stderr))) => {
+        Ok(Ok(Err((console, stderr)))) => {
+            // Without the console it is killed, and that would be its end.
             let ended = timeout(END_IS_NEAR, &mut run).await;
+            drop(console);
             let finished = match ended {
                 Ok(finished) => finished,
-                Err(_) => {
-                    life.kill.cancel();
-                    run.await
-                }
+                Err(_) => run.await,
             };
             (finished, stderr)
         }
         Err(finished) => {
             let said = timeout(END_IS_NEAR, &mut preparing).await;
             let stderr = match said {
-                Ok(Ok(Ok((_, stderr)) | Err(stderr))) => stderr,
+                Ok(Ok(Ok((_, stderr)) | Err((_, stderr)))) => stderr,
                 Ok(Err(_)) | Err(_) => Bytes::new(),
             };
             (finished, stderr)
@@ -257,8 +256,12 @@ fn resident(command: Command, most_memory: u64) -> Command {
 }
 
 /// Has it do the lines of the preparation; one empty line shows at least that
-/// it is there. Returns what it wrote to its standard error.
-async fn prepared(mut console: Console, lines: &[String]) -> Result<(Console, Bytes), Bytes> {
+/// it is there. Returns what it wrote to its standard error. `Err`: it has hung
+/// up.
+async fn prepared(
+    mut console: Console,
+    lines: &[String],
+) -> Result<(Console, Bytes), (Console, Bytes)> {
     let mut stderr = BytesMut::new();
     let nothing = [String::new()];
     let lines = if lines.is_empty() {
@@ -274,7 +277,7 @@ async fn prepared(mut console: Console, lines: &[String]) -> Result<(Console, By
         };
         stderr.extend_from_slice(&said.stderr.head);
         if !there {
-            return Err(stderr.freeze());
+            return Err((console, stderr.freeze()));
         }
     }
     console.last_used = Instant::now();

@@ -109,13 +109,16 @@ impl SessionPool {
         let mut dead = 0;
         while dead <= MOST_DEAD {
             let ticket = self.join(key, open)?;
-            call.reply.opened |= ticket.first;
+            let first = ticket.first;
+            call.reply.opened |= first;
             match call.with(ticket, deadline.as_mut()).await? {
                 Turn::Over(outcome) => {
                     call.reply.outcome = outcome;
                     return Ok(call.reply);
                 }
-                Turn::Missed => {}
+                // Another session would be out of date, too.
+                Turn::Stale if first => return Err(SessionError::OutOfDate),
+                Turn::Missed | Turn::Stale => {}
                 Turn::WasDead => dead += 1,
             }
         }
@@ -205,9 +208,10 @@ fn nothing() -> Captured {
 enum Turn {
     /// The call is over.
     Over(SessionOutcome),
-    /// The session was ended by others, before this call had its turn or
-    /// because its answer could not be believed.
+    /// The session was ended by others before this call had its turn.
     Missed,
+    /// What the session was opened on is no longer what it was.
+    Stale,
     /// The session had ended by itself.
     WasDead,
 }
@@ -283,7 +287,7 @@ impl Asking<'_> {
         ticket.asking = Some(Gone::Cancelled);
         if !(slot.still_valid)() {
             ticket.asking = Some(Gone::Stale);
-            return Ok(Turn::Missed);
+            return Ok(Turn::Stale);
         }
         let asked = Instant::now();
         let asking = self.ask(&mut console, asked);
@@ -304,7 +308,7 @@ impl Asking<'_> {
             Happening::Done(Ok(said)) => {
                 if !(slot.still_valid)() {
                     ticket.asking = Some(Gone::Stale);
-                    return Ok(Turn::Missed);
+                    return Ok(Turn::Stale);
                 }
                 self.reply.stdout = said.stdout;
                 self.reply.stderr = said.stderr;

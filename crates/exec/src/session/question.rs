@@ -87,8 +87,9 @@ pub struct Opening {
     /// Resident memory that it is taken to need while it is prepared, in bytes.
     pub expected_memory: u64,
     /// Whether what it was opened on is still what it was. Asked before and
-    /// after each command, so it must be quick; a session that is out of date
-    /// is replaced, and its answer not given.
+    /// after each command, so it must be quick. A session that is out of date
+    /// is replaced, and its answer not given; the call that had it opened is
+    /// told.
     pub still_valid: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -179,6 +180,9 @@ pub enum SessionError {
     /// The text would be more than one line.
     #[error("a command must be one line, without line breaks and NUL characters")]
     NotOneLine,
+    /// What the session was opened on changed while it was prepared or asked.
+    #[error("what the session was opened on has changed meanwhile")]
+    OutOfDate,
     /// One session after the other was gone before it could be asked.
     #[error("the sessions end faster than they can be asked")]
     NoneLives,

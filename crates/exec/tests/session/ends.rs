@@ -58,6 +58,14 @@ async fn an_end_during_the_preparation_is_told_to_all() {
 }
 
 #[tokio::test]
+async fn its_own_end_is_told_however_long_it_has_hung_up() {
+    let sessions = TestSessions::new().prepared(&["leave-slowly"]);
+    let reply = sessions.reply("a", "count").await;
+    assert_eq!(reply.outcome, SessionOutcome::Ended(Outcome::Exited(3)));
+    assert_eq!(sessions.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_there_is_an_error() {
     let sessions = TestSessions::new();
     let mut open = || {
@@ -114,12 +122,17 @@ async fn what_is_out_of_date_is_replaced() {
     assert_eq!(sessions.answer("a", "count").await, "1\n");
     assert_eq!(sessions.answer("a", "count").await, "2\n");
     sessions.valid.store(false, Ordering::Relaxed);
-    // Every session is out of date at once: its time ends the call.
-    let outcome = sessions.outcome_within("a", "count", SHORT).await;
-    assert_eq!(outcome, SessionOutcome::TimedOut);
+    // The next is out of date at once, and so would be all after it.
+    let cancel = CancellationToken::new();
+    let refused = sessions.ask("a", question("count"), &cancel).await;
+    assert!(
+        matches!(refused, Err(SessionError::OutOfDate)),
+        "{refused:?}"
+    );
+    assert_eq!(sessions.opened.load(Ordering::Relaxed), 2);
+    assert_eq!(sessions.pool.stats().gone(Gone::Stale), 2);
     sessions.valid.store(true, Ordering::Relaxed);
     assert_eq!(sessions.answer("a", "count").await, "1\n");
-    assert!(sessions.pool.stats().gone(Gone::Stale) > 0);
 }
 
 #[tokio::test]

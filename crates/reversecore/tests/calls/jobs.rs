@@ -22,7 +22,7 @@ fn session(workspace: &Workspace, configuration: &str) -> Session {
 }
 
 /// The jobs in this state, once there are so many.
-fn jobs(session: &mut Session, state: &str, count: usize) -> Vec<Value> {
+pub(crate) fn jobs(session: &mut Session, state: &str, count: usize) -> Vec<Value> {
     for _ in 0..5000 {
         let envelope = session.call("list_jobs", &json!({}));
         let all = envelope["data"]["jobs"].as_array().unwrap().clone();

@@ -2,10 +2,12 @@
 //! if they got past the filter is tested elsewhere, with the filter off.
 
 use std::fs;
+use std::io::Write as _;
 
 use reversecore_testkit::{escapes, samples::Workspace};
 use serde_json::json;
 
+use crate::jobs::jobs;
 use crate::support::{Session, refused};
 
 /// What each escape would leave behind, in the working directory or by path.
@@ -73,4 +75,27 @@ fn ordinary_commands_are_answered() {
         let envelope = session.call("run_radare2", &given);
         assert_eq!(envelope["status"], "success", "{command}: {envelope}");
     }
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_told_at_once() {
+    let workspace = Workspace::with_ls();
+    let mut session = Session::start(workspace.path());
+    let call = session.begin(
+        "run_radare2",
+        &json!({"file_path": "ls", "r2_command": "aaa;?e done"}),
+    );
+    jobs(&mut session, "running", 1);
+    let mut file = fs::File::options()
+        .append(true)
+        .open(workspace.join("ls"))
+        .unwrap();
+    file.write_all(b"more").unwrap();
+    let envelope = session.answer(call);
+    assert_eq!(envelope["error_code"], "FILE_CHANGED", "{envelope}");
+    let again = session.call(
+        "run_radare2",
+        &json!({"file_path": "ls", "r2_command": "?e done"}),
+    );
+    assert_eq!(again["data"]["output"], "done\n", "{again}");
 }

@@ -171,13 +171,18 @@ impl Target {
         };
         let now = Identity::of(&self.file).map_err(|error| self.unreadable(&error))?;
         if !now.same_content(&self.identity) {
-            return Err(ToolError::new(
-                ErrorCode::FileChanged,
-                format!("`{}` changed during the analysis", self.shown),
-                "Call again when the file is complete.",
-            ));
+            return Err(self.changed());
         }
         Ok(hash)
+    }
+
+    /// What a call is told whose file is no longer what it was.
+    pub(crate) fn changed(&self) -> ToolError {
+        ToolError::new(
+            ErrorCode::FileChanged,
+            format!("`{}` changed during the analysis", self.shown),
+            "Call again when the file is complete.",
+        )
     }
 
     fn unreadable(&self, error: &io::Error) -> ToolError {

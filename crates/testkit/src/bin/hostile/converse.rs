@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::output::{self, Stream, line};
 use crate::processes::{self, hang};
@@ -52,6 +53,12 @@ pub(crate) fn converse() -> Result<ExitCode, Failure> {
                 signals::segv();
             }
             "leave" => return Ok(ExitCode::from(3)),
+            // Has hung up for a while before it leaves.
+            "leave-slowly" => {
+                processes::close_standard_streams();
+                processes::pause_for(Duration::from_millis(100));
+                return Ok(ExitCode::from(3));
+            }
             _ => {}
         }
     }

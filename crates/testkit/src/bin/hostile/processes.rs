@@ -246,7 +246,7 @@ fn daemonise() -> Result<(), Refused> {
     Ok(())
 }
 
-fn close_standard_streams() {
+pub(crate) fn close_standard_streams() {
     for descriptor in 0..3 {
         // SAFETY: nothing in this process uses the streams after this.
         unsafe {

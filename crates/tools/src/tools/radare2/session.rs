@@ -142,6 +142,7 @@ fn opening(analysis: &Analysis<'_>, depth: Depth) -> Result<Opening, ToolError> 
 fn session_error(analysis: &Analysis<'_>, error: &SessionError) -> ToolError {
     match error {
         SessionError::Exec(error) => analysis.engine_error(error),
+        SessionError::OutOfDate => analysis.target.changed(),
         SessionError::NotOneLine => invalid(
             "r2_command",
             "is more than one line",
