@@ -390,7 +390,7 @@ async def check_schemas(client, workspace):
         ("run_strings", file | {"engine": "external"}),
         ("run_binwalk", file),
         ("run_binwalk", file | {"engine": "external"}),
-        ("run_yara", file | {"rules": RULES, "slow_rules": True}),
+        ("run_yara", file | {"rules": RULES, "slow_rules": True, "rule_timeout": 9}),
         ("run_yara", file | {"rules": RULES, "engine": "external"}),
         ("run_radare2", file | {"r2_command": "iSj"}),
         ("run_radare2", file | {"r2_command": "px 16"}),

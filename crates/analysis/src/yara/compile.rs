@@ -59,7 +59,8 @@ pub struct Compiled {
     pub(super) rules: Rules,
     id: RuleSetId,
     warnings: Vec<Diagnostic>,
-    source_bytes: u64,
+    /// Kept for a set with fewer rules to be made from it.
+    sources: Vec<RuleSource>,
     rule_count: u64,
 }
 
@@ -76,7 +77,13 @@ impl Compiled {
 
     /// Size of the sources in bytes: a measure of what the set costs to keep.
     pub fn source_bytes(&self) -> u64 {
-        self.source_bytes
+        let sources = self.sources.iter();
+        sources.map(|source| source.text.len() as u64).sum()
+    }
+
+    /// What it was compiled from.
+    pub(super) fn sources(&self) -> &[RuleSource] {
+        &self.sources
     }
 
     /// The number of rules, private ones included.
@@ -154,7 +161,7 @@ pub fn compile(sources: &[RuleSource], options: &CompileOptions) -> Result<Compi
             .iter()
             .map(|warning| diagnostic(warning, sources))
             .collect(),
-        source_bytes: sources.iter().map(|source| source.text.len() as u64).sum(),
+        sources: sources.to_vec(),
         rule_count: rules.iter().len() as u64,
         rules,
     })

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! RuleSource… ─ compile ─> Compiled ─ scan(data) ─> ScanReport
+//!                             │          └─ again without the rules that take too long
 //!                             └─ Cache, by RuleSetId
 //! ```
 //!
@@ -14,6 +15,7 @@ mod cache;
 mod compile;
 mod diagnostic;
 mod id;
+mod patience;
 mod report;
 mod scan;
 
@@ -24,5 +26,6 @@ pub use cache::Cache;
 pub use compile::{CompileError, CompileOptions, Compiled, ExternalValue, RuleSource, compile};
 pub use diagnostic::Diagnostic;
 pub use id::{RuleSetId, rule_set_id};
+pub use patience::scan_patiently;
 pub use report::{Meta, MetaValue, RuleMatch, ScanReport, SlowRule, StringMatch};
 pub use scan::{ScanOptions, scan};

@@ -18,6 +18,9 @@ pub struct ScanReport {
     /// The rules that took longer than a tenth of a second, the slowest first;
     /// after a time-out, the one that was being evaluated among them.
     pub slow: Vec<SlowRule>,
+    /// Rules that took too long by themselves and have no verdict, with what
+    /// they took.
+    pub given_up: Vec<SlowRule>,
     /// What was left out, and why.
     pub warnings: Warnings,
 }

@@ -210,6 +210,41 @@ fn an_endless_rule_runs_out_of_time() {
 }
 
 #[test]
+fn a_rule_that_takes_too_long_does_not_cost_the_verdicts_of_others() {
+    let rules = set("rule before { condition: true }
+         global rule endless { condition: for all i in (0..100000000000) : (uint8(i % 7) != 1) }
+         rule refers { condition: endless }
+         rule after { strings: $a = \"abc\" condition: $a }");
+    let each = Duration::from_millis(500);
+    let left = || Duration::from_secs(8);
+    let (define, options) = (CompileOptions::default(), ScanOptions::default());
+    let data = [b"abc".as_slice(), &[0; 64]].concat();
+    let report = scan_patiently(&rules, &define, &data, &options, each, &left);
+    assert_eq!(names(&report), ["before", "after"]);
+    assert!(!report.timed_out);
+    assert_eq!(report.given_up.len(), 1);
+    assert_eq!(report.given_up[0].rule, "endless");
+    assert!(report.given_up[0].condition >= each);
+}
+
+#[test]
+fn a_rule_that_is_alone_has_all_the_time() {
+    let rules =
+        set("rule slow { condition: for all i in (0..100000000000) : (uint8(i % 7) != 1) }");
+    let (define, options) = (CompileOptions::default(), ScanOptions::default());
+    let asked = std::cell::Cell::new(0);
+    let left = || {
+        asked.set(asked.get() + 1);
+        Duration::from_secs(1)
+    };
+    let each = Duration::from_millis(100);
+    let report = scan_patiently(&rules, &define, &[0; 64], &options, each, &left);
+    assert!(report.timed_out && report.given_up.is_empty());
+    // For the plan and for the one scan.
+    assert_eq!(asked.get(), 2);
+}
+
+#[test]
 fn the_modules_of_the_field_are_there() {
     for module in [
         "pe", "elf", "macho", "dotnet", "math", "hash", "string", "time", "console", "lnk",

@@ -79,3 +79,26 @@ fn slow_rules_are_named() {
     let envelope = session.call("run_yara", &given);
     assert_eq!(envelope["data"]["slow"][0]["rule"], "slow", "{envelope}");
 }
+
+#[test]
+fn a_rule_that_takes_too_long_is_given_up_and_named() {
+    let workspace = Workspace::with_ls();
+    let mut session = Session::start(workspace.path());
+    let rules = "rule endless { condition: for all i in (0..100000000000) : (uint8(i % 7) != 256) }
+        rule elf { condition: uint32(0) == 0x464c457f }";
+    let given = json!({"file_path": "ls", "rules": rules, "timeout": 10, "rule_timeout": 1, "slow_rules": true});
+    let envelope = session.call("run_yara", &given);
+    let data = &envelope["data"];
+    assert_eq!(data["matches"][0]["rule"], "elf", "{envelope}");
+    assert_eq!(data["given_up"][0]["rule"], "endless", "{envelope}");
+    assert_eq!(envelope["metadata"]["coverage"], "timed_out", "{envelope}");
+    let external =
+        json!({"file_path": "ls", "rules": rules, "rule_timeout": 1, "engine": "external"});
+    let envelope = session.call("run_yara", &external);
+    refused(
+        &envelope,
+        &["VALIDATION_ERROR"],
+        "rule_timeout",
+        workspace.path(),
+    );
+}

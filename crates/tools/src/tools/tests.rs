@@ -120,7 +120,7 @@ fn parameters_and_defaults_are_those_that_were_promised() {
         (
             "run_yara",
             json!({"file_path": null, "rule_file": null, "rules": null, "externals": {},
-                   "slow_rules": false, "timeout": 300, "engine": "auto"}),
+                   "slow_rules": false, "timeout": 300, "rule_timeout": null, "engine": "auto"}),
         ),
         (
             "run_radare2",

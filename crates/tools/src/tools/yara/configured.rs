@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::include::Flat;
-use super::output::Match;
+use super::output::{Match, Slow};
 use super::{Origin, embedded, prepared};
 use crate::envelope::Coverage;
 use crate::error::ToolError;
@@ -60,6 +60,7 @@ impl ConfiguredRules {
                     externals: Vec::new(),
                     slow_rules: false,
                     timeout,
+                    each: None,
                 };
                 embedded::run(call, file_path, question).await
             }
@@ -71,9 +72,7 @@ impl ConfiguredRules {
                 // Advice on how rules are written is for their author.
                 warnings: match answer.coverage {
                     Coverage::Complete | Coverage::Truncated => Vec::new(),
-                    Coverage::TimedOut => {
-                        vec!["the configured YARA rules were not done in time".to_owned()]
-                    }
+                    Coverage::TimedOut => vec![not_done(&answer.report.given_up)],
                     Coverage::Partial => answer.warnings,
                 },
             }),
@@ -87,6 +86,18 @@ impl ConfiguredRules {
             }),
         }
     }
+}
+
+/// Which rules have no verdict; all of them where none was given up by itself.
+fn not_done(given_up: &[Slow]) -> String {
+    if given_up.is_empty() {
+        return "the configured YARA rules were not done in time".to_owned();
+    }
+    let names: Vec<_> = given_up.iter().map(|slow| slow.rule.as_str()).collect();
+    format!(
+        "of the configured YARA rules these took too long and have no verdict: {}",
+        names.join(", ")
+    )
 }
 
 fn described(found: &Match) -> String {

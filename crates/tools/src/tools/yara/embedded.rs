@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reversecore_analysis::yara::{
     Cache, CompileError, CompileOptions, Diagnostic, ExternalValue, MetaValue, RuleSetId,
-    RuleSource, ScanOptions, ScanReport, SlowRule, compile, rule_set_id, scan,
+    RuleSource, ScanOptions, ScanReport, SlowRule, compile, rule_set_id, scan_patiently,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -37,6 +37,8 @@ pub(crate) struct Scan {
     /// The set itself; `None` when the worker is thought to have it.
     rules: Option<Vec<RuleSource>>,
     externals: Vec<(String, ExternalValue)>,
+    /// What one rule may take.
+    each: Duration,
 }
 
 /// What it says.
@@ -103,14 +105,20 @@ impl Work for Scan {
             },
         };
         let options = ScanOptions {
-            timeout: Some(whole_seconds(file.time())),
             externals: self.externals,
             max_matches: MOST_MATCHES,
             max_matches_per_pattern: MOST_OF_A_PATTERN,
             ..ScanOptions::default()
         };
         Ok(Scanned::Done {
-            report: scan(&compiled, file.bytes(), &options),
+            report: scan_patiently(
+                &compiled,
+                &define,
+                file.bytes(),
+                &options,
+                self.each,
+                &|| file.time(),
+            ),
             advice: compiled
                 .warnings()
                 .iter()
@@ -121,11 +129,6 @@ impl Work for Scan {
     }
 }
 
-/// yara-x rounds up, and would be overtaken by the end of the call.
-fn whole_seconds(time: Duration) -> Duration {
-    Duration::from_secs(time.as_secs().max(1))
-}
-
 /// What is to be matched, and how.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
@@ -134,6 +137,8 @@ pub(super) struct Question<'a> {
     /// Whether the slowest rules are to be named.
     pub(super) slow_rules: bool,
     pub(super) timeout: Duration,
+    /// What one rule may take; a tenth of the time unless that is said.
+    pub(super) each: Option<Duration>,
 }
 
 /// Matches the rules against the file.
@@ -147,6 +152,7 @@ pub(super) async fn run(
         externals,
         slow_rules,
         timeout,
+        each,
     } = question;
     let deadline = Instant::now() + timeout;
     let rules = vec![RuleSource {
@@ -159,6 +165,7 @@ pub(super) async fn run(
         id: rule_set_id(&rules, &options),
         rules: None,
         externals: options.externals,
+        each: each.unwrap_or(timeout / 10),
     };
     let mut scanned = call.examine(file_path, timeout, work.clone()).await?.reply;
     if let Scanned::RulesWanted = scanned {
@@ -198,6 +205,7 @@ fn answer(
         matches,
         timed_out,
         slow,
+        given_up,
         warnings,
     } = report;
     let slow = slow.into_iter().filter(|_| slow_rules || timed_out);
@@ -207,6 +215,7 @@ fn answer(
     let mut answer = Answer::complete(YaraReport {
         matches: matches.into_iter().map(Match::from).collect(),
         slow: slow.map(Slow::from).collect(),
+        given_up: given_up.into_iter().map(Slow::from).collect(),
     });
     answer.warnings = advice
         .iter()
@@ -228,6 +237,12 @@ fn answer(
     }
     answer.total = u64::try_from(answer.report.matches.len()).ok();
     answer.add_warnings(warnings);
+    if !answer.report.given_up.is_empty() {
+        answer.coverage = Coverage::TimedOut;
+        answer.warnings.push(
+            "the rules in `given_up` took too long and have no verdict; the others were matched as if those did not match; raise `rule_timeout` and `timeout`, or mend them".into(),
+        );
+    }
     if cut {
         answer.truncate();
     }

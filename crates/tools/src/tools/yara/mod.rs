@@ -10,6 +10,7 @@ mod output;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reversecore_analysis::yara::ExternalValue;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arguments::invalid;
-use crate::bounded::Timeout;
+use crate::bounded::{Timeout, TimeoutSeconds};
 use crate::embedded::engine::Engine;
 use crate::envelope::Coverage;
 use crate::error::{ErrorCode, ToolError};
@@ -70,6 +71,9 @@ pub(super) struct Params {
     /// Seconds.
     #[serde(default)]
     timeout: Timeout<300>,
+    /// Seconds for one rule, which is given up then; a tenth of `timeout` by default.
+    #[serde(default)]
+    rule_timeout: Option<TimeoutSeconds>,
     /// Which engine answers.
     #[serde(default)]
     engine: Engine,
@@ -84,6 +88,10 @@ pub(super) struct YaraReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "List")]
     slow: Vec<Slow>,
+    /// The rules that took too long and have no verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List")]
+    given_up: Vec<Slow>,
 }
 
 impl Report for YaraReport {
@@ -113,18 +121,20 @@ impl Report for YaraReport {
         if self.matches.is_empty() {
             text.push_str("no rule matches\n");
         }
-        for slow in &self.slow {
-            let Slow {
-                namespace,
-                rule,
-                patterns_ms,
-                condition_ms,
-            } = slow;
-            writeln!(
-                text,
-                "slow: {namespace}:{rule} (patterns {patterns_ms} ms, condition {condition_ms} ms)"
-            )
-            .ok();
+        for (what, rules) in [("slow", &self.slow), ("given up", &self.given_up)] {
+            for slow in rules {
+                let Slow {
+                    namespace,
+                    rule,
+                    patterns_ms,
+                    condition_ms,
+                } = slow;
+                writeln!(
+                    text,
+                    "{what}: {namespace}:{rule} (patterns {patterns_ms} ms, condition {condition_ms} ms)"
+                )
+                .ok();
+            }
         }
         text
     }
@@ -167,15 +177,23 @@ impl Tool for RunYara {
                 externals,
                 slow_rules: params.slow_rules,
                 timeout,
+                each: params
+                    .rule_timeout
+                    .map(|seconds| Duration::from_secs(seconds.get())),
             };
             return embedded::run(call, &params.file_path, question).await;
         }
-        if params.slow_rules {
-            return Err(invalid(
-                "slow_rules",
-                "is not known to the program `yara`",
-                "Leave out `engine`: the embedded engine knows it.",
-            ));
+        for (name, given) in [
+            ("slow_rules", params.slow_rules),
+            ("rule_timeout", params.rule_timeout.is_some()),
+        ] {
+            if given {
+                return Err(invalid(
+                    name,
+                    "is not known to the program `yara`",
+                    "Leave out `engine`: the embedded engine knows it.",
+                ));
+            }
         }
         let mut analysis = call
             .analysis(Program::Yara, &params.file_path, timeout)
@@ -235,6 +253,7 @@ fn answer(finished: &Finished, flat: &Flat, timed_out: bool) -> Answer<YaraRepor
     let mut answer = Answer::complete(YaraReport {
         matches,
         slow: Vec::new(),
+        given_up: Vec::new(),
     });
     answer.warnings = warnings(&finished.stderr.text(), flat);
     if strange > 0 {

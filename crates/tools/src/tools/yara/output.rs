@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::text::escaped;
 
-/// A rule that matches.
 /// How long a rule took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Slow {
@@ -23,6 +22,7 @@ pub(super) struct Slow {
     pub(super) condition_ms: f64,
 }
 
+/// A rule that matches.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Match {
     pub(super) rule: String,
