@@ -13,7 +13,7 @@ pub struct Event {
     /// To which.
     pub id: JobId,
     /// Its tool.
-    pub tool: String,
+    pub tool: &'static str,
     /// Who submitted it.
     pub client: Client,
     /// How urgent it is.
@@ -52,7 +52,7 @@ impl Event {
     pub(crate) fn new(id: JobId, spec: &JobSpec, what: What) -> Self {
         Self {
             id,
-            tool: spec.label.clone(),
+            tool: spec.label,
             client: spec.client.clone(),
             lane: spec.lane,
             what,

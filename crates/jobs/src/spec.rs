@@ -98,7 +98,7 @@ pub struct Cost {
 #[derive(Debug, Clone)]
 pub struct JobSpec {
     /// What it does, in a word: the name of the tool.
-    pub label: String,
+    pub label: &'static str,
     /// What it is done to, for whoever looks at the list of jobs.
     pub subject: Option<String>,
     /// Who wants it.
@@ -113,9 +113,9 @@ pub struct JobSpec {
 
 impl JobSpec {
     /// A job without a file or a deadline, in the normal lane.
-    pub fn new(label: impl Into<String>, client: Client, cost: Cost) -> Self {
+    pub fn new(label: &'static str, client: Client, cost: Cost) -> Self {
         Self {
-            label: label.into(),
+            label,
             subject: None,
             client,
             lane: Lane::Normal,

@@ -50,7 +50,7 @@ pub struct JobView {
     /// Its number.
     pub id: JobId,
     /// The tool.
-    pub tool: String,
+    pub tool: &'static str,
     /// What it is done to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,

@@ -345,7 +345,7 @@ impl State {
                 ran,
                 used,
             };
-            self.recent.push_back(view(id, &spec, state));
+            self.recent.push_back(into_view(id, spec, state));
         }
         Some(event)
     }
@@ -402,11 +402,15 @@ impl State {
 }
 
 fn view(id: JobId, spec: &JobSpec, state: StateView) -> JobView {
+    into_view(id, spec.clone(), state)
+}
+
+fn into_view(id: JobId, spec: JobSpec, state: StateView) -> JobView {
     JobView {
         id,
-        tool: spec.label.clone(),
-        subject: spec.subject.clone(),
-        client: spec.client.clone(),
+        tool: spec.label,
+        subject: spec.subject,
+        client: spec.client,
         lane: spec.lane,
         state,
         predicted: (&spec.cost).into(),

@@ -10,12 +10,12 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache as Memory;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::ResultSettings;
 use super::blobs::{BlobLimits, Blobs};
+use super::memory::InMemory;
 use crate::catalogue::Success;
 use crate::text::hex;
 
@@ -26,8 +26,6 @@ const WORTH_A_FILE: Duration = Duration::from_millis(50);
 const IN_MEMORY: Duration = Duration::from_secs(40);
 const IN_MEMORY_ONLY: Duration = Duration::from_secs(300);
 const ON_DISK: Duration = Duration::from_secs(7 * 24 * 3600);
-/// What an entry costs besides its text.
-const OVERHEAD: usize = 512;
 /// A larger file was not written by this program.
 const LARGEST: u64 = 64 << 20;
 
@@ -51,7 +49,7 @@ pub(crate) type Question = [u8; 32];
 /// The results that are remembered.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    memory: Option<Memory<Question, Arc<Success>>>,
+    memory: Option<InMemory>,
     disk: Option<Arc<Blobs>>,
     build: String,
 }
@@ -89,15 +87,7 @@ impl Cache {
         } else {
             IN_MEMORY_ONLY
         };
-        let memory = (memory_bytes > 0).then(|| {
-            Memory::builder()
-                .weigher(|_, success: &Arc<Success>| {
-                    u32::try_from(success.size() + OVERHEAD).unwrap_or(u32::MAX)
-                })
-                .max_capacity(memory_bytes)
-                .time_to_idle(idle)
-                .build()
-        });
+        let memory = (memory_bytes > 0).then(|| InMemory::new(memory_bytes, idle));
         Self {
             memory,
             disk,
@@ -112,7 +102,7 @@ impl Cache {
     /// Gives back the memory of what is not remembered any more.
     pub(super) fn tidy(&self) {
         if let Some(memory) = &self.memory {
-            memory.run_pending_tasks();
+            memory.tidy();
         }
     }
 
@@ -142,7 +132,7 @@ impl Cache {
         let read = tokio::task::spawn_blocking(move || read(&disk, &question));
         let success = Arc::new(read.await.ok().flatten()?);
         if let Some(memory) = &self.memory {
-            memory.insert(question, Arc::clone(&success));
+            memory.insert(question, &success);
         }
         Some(success)
     }
@@ -156,7 +146,7 @@ impl Cache {
         ran: Duration,
     ) {
         let Some(memory) = &self.memory else { return };
-        memory.insert(question, Arc::clone(success));
+        memory.insert(question, success);
         let Some(disk) = self
             .disk
             .as_ref()

@@ -14,6 +14,7 @@
 //! | `fit` | what is left of a text or report that is too large |
 //! | `blobs` | files under a quota |
 //! | `cache` | which results answer which calls |
+//! | `memory` | the results in memory |
 //!
 //! The name of an artifact is a digest of what it holds: nobody finds one who
 //! has not been told of it, or has its content already.
@@ -21,6 +22,7 @@
 pub(crate) mod blobs;
 pub(crate) mod cache;
 pub(crate) mod fit;
+mod memory;
 
 use std::fs::File;
 use std::io;

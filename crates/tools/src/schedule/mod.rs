@@ -262,7 +262,7 @@ impl Schedule {
             Lane::Normal
         });
         JobSpec {
-            label: tool.to_owned(),
+            label: tool,
             subject: workload.file.map(crate::text::quoted),
             client: caller.client.clone(),
             lane: match self.mode {

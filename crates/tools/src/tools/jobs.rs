@@ -383,7 +383,7 @@ mod tests {
     fn job(state: StateView) -> JobView {
         JobView {
             id: JobId(7),
-            tool: "run_strings".to_owned(),
+            tool: "run_strings",
             subject: Some("a.bin".to_owned()),
             client: Client::new("c"),
             lane: Lane::Normal,

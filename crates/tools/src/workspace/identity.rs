@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use rustix::fs::fstat;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::text::hex;
 
 /// Hashes that are remembered, some hundred bytes each. Whoever goes through more
 /// files than these does not come back to the first ones soon.
-const REMEMBERED: u64 = 1_000;
+const REMEMBERED: usize = 1_000;
 /// How old a change must be before the times of a file can be trusted to show
 /// the next one; file systems keep them in steps.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -89,13 +89,13 @@ impl Identity {
 /// The hashes that are remembered.
 #[derive(Debug, Clone)]
 pub(super) struct Hashes {
-    cache: Cache<Identity, Arc<str>>,
+    cache: Arc<Cache<Identity, Arc<str>>>,
 }
 
 impl Hashes {
     pub(super) fn new() -> Self {
         Self {
-            cache: Cache::new(REMEMBERED),
+            cache: Arc::new(Cache::new(REMEMBERED)),
         }
     }
 
