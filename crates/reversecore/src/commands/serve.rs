@@ -23,10 +23,10 @@ const MAX_BLOCKING: usize = 32;
 /// A read of a terminal or file as stdin can't be taken back; it is left behind.
 const LEAVE_BEHIND: Duration = Duration::from_millis(500);
 /// Between two looks for something to tidy up.
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
+const HOUSEKEEPING: Duration = Duration::from_secs(7);
 /// Looks without any work between them until results are out of memory again
 /// that nobody asks for: they are remembered for less than that.
-const FORGOTTEN_AFTER: u32 = 5;
+const FORGOTTEN_AFTER: u32 = 6;
 /// How long cancelled jobs may take to clean up.
 const LAST_JOBS: Duration = Duration::from_secs(4);
 
