@@ -1,7 +1,7 @@
 //! `get_server_health`: what the server is, can and does at the moment.
 
 use std::fmt::Write as _;
-
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use reversecore_exec::{Containment, Mechanism, StartError};
@@ -125,19 +125,22 @@ impl Tool for GetServerHealth {
 
     async fn run(&self, call: &Call<'_>, _: Params) -> Result<Answer<HealthReport>, ToolError> {
         let services = call.services;
+        let stats = services.schedule.scheduler.stats();
+        let waiting = stats.queued.iter().sum::<usize>();
+        // A version is asked of the program itself, and health must not wait
+        // behind work.
+        let busy = stats.running.saturating_add(waiting) >= processors();
+        let patience = if busy { Duration::ZERO } else { LONGEST_WAIT };
         let (mechanisms, programs) = tokio::select! {
             biased;
             () = call.cancel.cancelled() => return Err(ToolError::cancelled()),
             both = async {
                 tokio::join!(
                     timeout(LONGEST_WAIT, services.engine.mechanisms()),
-                    timeout(LONGEST_WAIT, services.programs.status(&services.engine)),
+                    services.programs.status_within(&services.engine, patience),
                 )
             } => both,
         };
-        // A version is asked of the program itself, in a slot of the engine,
-        // and health must not wait behind work.
-        let programs = programs.unwrap_or_else(|_| services.programs.known());
         let mechanisms = mechanisms.unwrap_or(Err(StartError::NoGreeting));
         let (containment, mechanisms) = match mechanisms {
             Ok(found) => (Some(found.containment), found.list),
@@ -152,13 +155,12 @@ impl Tool for GetServerHealth {
             .collect();
         let well =
             containment.is_some() && programs.iter().all(|program| program.version.is_some());
-        let stats = services.schedule.scheduler.stats();
         Ok(Answer::complete(HealthReport {
             state: if well { State::Ok } else { State::Degraded },
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: services.started.elapsed().as_secs(),
             running: stats.running,
-            waiting: stats.queued.iter().sum(),
+            waiting,
             max_concurrent: stats.slots,
             queue: services.schedule.scheduler.queue(),
             containment: containment.as_ref().map(Containment::to_string),
@@ -166,6 +168,10 @@ impl Tool for GetServerHealth {
             programs,
         }))
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn mechanism(found: Mechanism) -> MechanismReport {
