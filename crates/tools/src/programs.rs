@@ -213,22 +213,8 @@ impl Programs {
         all
     }
 
-    /// What is known of each program after at most so long; runs none when that
-    /// is no time.
-    pub(crate) async fn status_within(
-        &self,
-        engine: &Engine,
-        patience: Duration,
-    ) -> Vec<ProgramStatus> {
-        if patience.is_zero() {
-            return self.known();
-        }
-        let status = tokio::time::timeout(patience, self.status(engine));
-        status.await.unwrap_or_else(|_| self.known())
-    }
-
     /// What is known of each program by now; runs none and waits for none.
-    fn known(&self) -> Vec<ProgramStatus> {
+    pub(crate) fn known(&self) -> Vec<ProgramStatus> {
         self.slots
             .iter()
             .map(|slot| {

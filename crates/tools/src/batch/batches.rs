@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::BatchExaminer;
 use super::inputs::{Bounds, Input, find};
 use crate::error::{ErrorCode, ToolError};
-use crate::schedule::Caller;
+use crate::schedule::{Caller, processors};
 use crate::services::Services;
 
 /// Batches that are worked on at one time.
@@ -290,11 +290,10 @@ fn begin(
         runtime.spawn_blocking(move || find(&workspace, inputs, bounds, &to, &stop));
     }
     let (say, progress) = watch::channel(Progress::default());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let work = Run {
         spec,
         examiner: Arc::new(BatchExaminer::new(Arc::clone(services), caller)),
-        concurrency: processors * IN_WORK,
+        concurrency: processors() * IN_WORK,
         inputs: from,
         stop: stop.clone(),
         progress: say,

@@ -11,7 +11,7 @@ use super::call::metadata;
 use super::write::{Success, Times};
 use crate::error::{ErrorCode, ToolError};
 use crate::schedule::estimates::Kind;
-use crate::schedule::{Caller, Mode, refusal};
+use crate::schedule::{Caller, Mode, processors, refusal};
 use crate::services::Services;
 use crate::tool::{Call, Facts, Record, Tool};
 use crate::workspace::Target;
@@ -172,11 +172,10 @@ async fn working<T: Tool>(
 /// time is bounded by what the machine could give it, and its peak of memory is
 /// that of all its jobs, so what is expected of the next is not learned from it.
 fn measured(done: &Done, estimated: &Cost) -> Measured {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let most = done
         .times
         .ran
-        .saturating_mul(u32::try_from(processors).unwrap_or(u32::MAX));
+        .saturating_mul(u32::try_from(processors()).unwrap_or(u32::MAX));
     Measured {
         cpu: done.facts.cpu.min(most),
         wall: done.times.ran,

@@ -210,7 +210,7 @@ impl Schedule {
             costs_file,
         } = settings;
         let memory = reversecore_jobs::memory_for_jobs();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = processors();
         let capacity = match mode {
             Mode::Async => Capacity {
                 slots: max_concurrent,
@@ -283,6 +283,11 @@ impl Schedule {
     pub fn save(&self) {
         self.costs.save();
     }
+}
+
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Of so many slots, those for interactive jobs only.

@@ -1,7 +1,6 @@
 //! `get_server_health`: what the server is, can and does at the moment.
 
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use reversecore_exec::{Containment, Mechanism, StartError};
@@ -12,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::error::ToolError;
 use crate::programs::{Program, ProgramState};
+use crate::schedule::processors;
 use crate::schema;
 use crate::tool::{Answer, Call, Report, Tool};
 
@@ -127,17 +127,23 @@ impl Tool for GetServerHealth {
         let services = call.services;
         let stats = services.schedule.scheduler.stats();
         let waiting = stats.queued.iter().sum::<usize>();
-        // A version is asked of the program itself, and health must not wait
-        // behind work.
-        let busy = stats.running.saturating_add(waiting) >= processors();
-        let patience = if busy { Duration::ZERO } else { LONGEST_WAIT };
+        let programs = async {
+            let (programs, engine) = (&services.programs, &services.engine);
+            // A version is asked of the program itself, and health must not wait
+            // behind work.
+            if stats.running.saturating_add(waiting) >= processors() {
+                return programs.known();
+            }
+            let asked = timeout(LONGEST_WAIT, programs.status(engine)).await;
+            asked.unwrap_or_else(|_| programs.known())
+        };
         let (mechanisms, programs) = tokio::select! {
             biased;
             () = call.cancel.cancelled() => return Err(ToolError::cancelled()),
             both = async {
                 tokio::join!(
                     timeout(LONGEST_WAIT, services.engine.mechanisms()),
-                    services.programs.status_within(&services.engine, patience),
+                    programs,
                 )
             } => both,
         };
@@ -168,10 +174,6 @@ impl Tool for GetServerHealth {
             programs,
         }))
     }
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn mechanism(found: Mechanism) -> MechanismReport {
