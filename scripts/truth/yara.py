@@ -20,11 +20,11 @@ def offsets(match):
 
 
 def score(corpus, run):
+    own, large = run.matches("rules/own.yar"), run.matches("rules/reversinglabs")
     for path, truth in sorted(truth_file(corpus).items()):
         if not (corpus / "samples" / path).exists():
             continue
-        report = run("run_yara", path, rule_file="rules/own.yar")
-        found = {match["rule"]: match for match in report["matches"]}
+        found = {match["rule"]: match for match in own[path]["matches"]}
         expected = {match["rule"]: match for match in truth["own"]}
         for rule in sorted(found.keys() | expected.keys()):
             yield "own: rule", f"{path}: {rule}", rule in expected, rule in found
@@ -34,6 +34,5 @@ def score(corpus, run):
             yield "own: tags", f"{path}: {rule}", theirs["tags"], ours["tags"]
             places = {name: sorted(at) for name, at in theirs["strings"].items()}
             yield "own: offsets", f"{path}: {rule}", places, offsets(ours)
-        report = run("run_yara", path, rule_file="rules/reversinglabs")
-        names = sorted(match["rule"] for match in report["matches"])
+        names = sorted(match["rule"] for match in large[path]["matches"])
         yield "large set", path, sorted(truth["reversinglabs"]), names
