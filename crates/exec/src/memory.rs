@@ -1,22 +1,18 @@
-//! The allocator of this process, kept small: what a burst of work needed is
-//! given back to the system. A façade over glibc's; elsewhere it does nothing.
+//! The allocator of the program, and how what a burst of work needed is given back
+//! to the system.
+//!
+//! mimalloc instead of the C library's: an answer is made on one thread and freed on
+//! another, and in glibc both then wait for one lock. Without huge pages, which would
+//! double what an idle server has. The library has no allocator of its own; the
+//! program installs it.
 
-/// Bounds what many threads keep for themselves. To be called once, before any
-/// thread is started.
-pub fn be_frugal() {
-    #[cfg(target_env = "gnu")]
-    {
-        const ARENAS: libc::c_int = 2;
-        // SAFETY: takes two numbers, and no other thread is there yet.
-        unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
-    }
-}
+/// For `#[global_allocator]`.
+pub use mimalloc::MiMalloc as Allocator;
 
-/// Gives free memory back to the system. Takes up to some milliseconds.
+/// Gives free memory back to the system: that of this thread, and what no thread
+/// holds. Takes up to some milliseconds.
 pub fn trim() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: may be called at any time, from any thread.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    // SAFETY: may be called at any time, from any thread, also where another
+    // allocator is installed.
+    unsafe { libmimalloc_sys::mi_collect(true) };
 }

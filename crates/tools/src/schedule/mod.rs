@@ -13,7 +13,7 @@ pub(crate) mod estimates;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use reversecore_jobs::{
@@ -285,9 +285,12 @@ impl Schedule {
     }
 }
 
-/// Processors that this process may use.
+/// Processors that this process may use; asked of the system once, which takes
+/// it ten microseconds.
 pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    *PROCESSORS
 }
 
 /// Of so many slots, those for interactive jobs only.
