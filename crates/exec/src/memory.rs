@@ -6,6 +6,9 @@
 //! double what an idle server has. The library has no allocator of its own; the
 //! program installs it.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// For `#[global_allocator]`.
 pub use mimalloc::MiMalloc as Allocator;
 
@@ -15,4 +18,25 @@ pub fn trim() {
     // SAFETY: may be called at any time, from any thread, also where another
     // allocator is installed.
     unsafe { libmimalloc_sys::mi_collect(true) };
+}
+
+/// How often all threads were asked to trim.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// [`trim`], here and on each thread that calls [`trim_if_asked`], as soon as it does.
+pub fn trim_all() {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    trim();
+}
+
+/// Gives back what this thread holds, once for each [`trim_all`]. For threads that
+/// are about to wait (`on_thread_park`): no other can do it for them.
+pub fn trim_if_asked() {
+    thread_local! {
+        static DONE: Cell<u64> = const { Cell::new(0) };
+    }
+    let asked = ASKED.load(Ordering::Relaxed);
+    if DONE.replace(asked) != asked {
+        trim();
+    }
 }

@@ -187,10 +187,10 @@ async fn serve_round(clients: Vec<Client>) -> (Vec<Client>, Vec<String>) {
     for (number, mut client) in clients.into_iter().enumerate() {
         let left = Arc::clone(&left);
         tasks.spawn(async move {
-            // Equal calls would share a run; these differ in their timeouts.
+            // Equal calls would share a run, or have a remembered result.
             let request = call(
                 "run_strings",
-                &json!({"file_path": "ls", "engine": "external", "timeout": 100 + number}),
+                &json!({"file_path": "ls", "engine": "external", "timeout": 100 + number, "cache": "bypass"}),
             );
             let mut failed = Vec::new();
             while baseline::take(&left) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use reversecore_exec::memory;
 use reversecore_server::config::{Config, Loaded};
 use reversecore_server::{Handler, Shutdown};
 use reversecore_tools::{Catalogue, Services};
@@ -105,20 +106,30 @@ async fn keep_house(services: Arc<Services>) {
                 services.schedule.save();
                 services.results.sweep();
             }
-            reversecore_exec::memory::trim();
+            memory::trim_all();
         });
         if let Err(error) = done.await {
             tracing::warn!(%error, "housekeeping failed");
         }
+        // A thread that waits already gives nothing back: these wake it.
+        for _ in 0..workers() {
+            tokio::spawn(async {});
+        }
     }
 }
 
-fn runtime() -> std::io::Result<Runtime> {
+/// Threads of the runtime.
+fn workers() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    processors.min(MAX_WORKERS)
+}
+
+fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(processors.min(MAX_WORKERS))
+        .worker_threads(workers())
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("work")
+        .on_thread_park(memory::trim_if_asked)
         .enable_all()
         .build()
 }

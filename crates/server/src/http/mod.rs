@@ -39,6 +39,7 @@ mod uploads;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Extract};
@@ -46,10 +47,12 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, delete, get, post};
 use http::{StatusCode, Uri};
+use reversecore_exec::memory;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::handler::{Handler, Served};
 use crate::shutdown::{CANCEL_GRACE, Shutdown};
@@ -70,6 +73,9 @@ pub use tls::TlsError;
 /// Connections that the kernel keeps until they are accepted; it has a limit of
 /// its own (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
+
+/// How long this thread keeps memory that it was asked to give back, at most.
+const MEMORY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +188,7 @@ impl<H: Served> Http<H> {
             .spawn(move || {
                 let served = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
+                    .on_thread_park(memory::trim_if_asked)
                     .build()
                     .and_then(|runtime| runtime.block_on(self.web(work, shutdown)));
                 // Nobody to tell means that the server was dropped.
@@ -205,6 +212,12 @@ impl<H: Served> Http<H> {
             readiness,
         } = self;
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        // A thread that waits gives no memory back: it wakes now and then.
+        let _waking = AbortOnDropHandle::new(tokio::spawn(async {
+            loop {
+                tokio::time::sleep(MEMORY_PAUSE).await;
+            }
+        }));
         let stop = CancellationToken::new();
         let calls = handler.core().calls().clone();
         let catalogue = handler.core().catalogue().clone();
