@@ -112,9 +112,11 @@ async fn keep_house(services: Arc<Services>) {
             tracing::warn!(%error, "housekeeping failed");
         }
         // A thread that waits already gives nothing back: these wake it.
+        let mut waking = JoinSet::new();
         for _ in 0..workers() {
-            tokio::spawn(async {});
+            waking.spawn(async {});
         }
+        waking.join_all().await;
     }
 }
 

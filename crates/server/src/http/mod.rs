@@ -50,9 +50,9 @@ use http::{StatusCode, Uri};
 use reversecore_exec::memory;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::handler::{Handler, Served};
 use crate::shutdown::{CANCEL_GRACE, Shutdown};
@@ -213,11 +213,12 @@ impl<H: Served> Http<H> {
         } = self;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         // A thread that waits gives no memory back: it wakes now and then.
-        let _waking = AbortOnDropHandle::new(tokio::spawn(async {
+        let mut waking = JoinSet::new();
+        waking.spawn(async {
             loop {
                 tokio::time::sleep(MEMORY_PAUSE).await;
             }
-        }));
+        });
         let stop = CancellationToken::new();
         let calls = handler.core().calls().clone();
         let catalogue = handler.core().catalogue().clone();
