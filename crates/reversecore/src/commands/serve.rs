@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reversecore_exec::memory;
 use reversecore_server::config::{Config, Loaded};
 use reversecore_server::{Handler, Shutdown};
 use reversecore_tools::{Catalogue, Services};
@@ -106,32 +105,20 @@ async fn keep_house(services: Arc<Services>) {
                 services.schedule.save();
                 services.results.sweep();
             }
-            memory::trim_all();
+            reversecore_exec::memory::trim();
         });
         if let Err(error) = done.await {
             tracing::warn!(%error, "housekeeping failed");
         }
-        // A thread that waits already gives nothing back: these wake it.
-        let mut waking = JoinSet::new();
-        for _ in 0..workers() {
-            waking.spawn(async {});
-        }
-        waking.join_all().await;
     }
 }
 
-/// Threads of the runtime.
-fn workers() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    processors.min(MAX_WORKERS)
-}
-
 fn runtime() -> std::io::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Builder::new_multi_thread()
-        .worker_threads(workers())
+        .worker_threads(processors.min(MAX_WORKERS))
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("work")
-        .on_thread_park(memory::trim_if_asked)
         .enable_all()
         .build()
 }

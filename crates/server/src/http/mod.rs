@@ -39,7 +39,6 @@ mod uploads;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Extract};
@@ -47,10 +46,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, delete, get, post};
 use http::{StatusCode, Uri};
-use reversecore_exec::memory;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -73,9 +70,6 @@ pub use tls::TlsError;
 /// Connections that the kernel keeps until they are accepted; it has a limit of
 /// its own (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
-
-/// How long this thread keeps memory that it was asked to give back, at most.
-const MEMORY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +182,6 @@ impl<H: Served> Http<H> {
             .spawn(move || {
                 let served = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
-                    .on_thread_park(memory::trim_if_asked)
                     .build()
                     .and_then(|runtime| runtime.block_on(self.web(work, shutdown)));
                 // Nobody to tell means that the server was dropped.
@@ -212,13 +205,6 @@ impl<H: Served> Http<H> {
             readiness,
         } = self;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        // A thread that waits gives no memory back: it wakes now and then.
-        let mut waking = JoinSet::new();
-        waking.spawn(async {
-            loop {
-                tokio::time::sleep(MEMORY_PAUSE).await;
-            }
-        });
         let stop = CancellationToken::new();
         let calls = handler.core().calls().clone();
         let catalogue = handler.core().catalogue().clone();
