@@ -1,8 +1,39 @@
-//! The allocator of this process, kept small: what a burst of work needed is
-//! given back to the system. A façade over glibc's; elsewhere it does nothing.
+//! The allocator of the program, and how what a burst of work needed is given back
+//! to the system.
+//!
+//! jemalloc instead of the C library's: an answer is made on one thread and freed on
+//! another, and in glibc both then wait for one lock. C libraries (SQLite, zstd) still
+//! ask the C library. This library has no allocator of its own; the program
+//! installs it.
 
-/// Bounds what many threads keep for themselves. To be called once, before any
-/// thread is started.
+use std::ffi::{CStr, c_char, c_int};
+
+/// For `#[global_allocator]`.
+pub use tikv_jemallocator::Jemalloc as Allocator;
+
+/// What jemalloc has to know before `main`, in its own words: few arenas, and free
+/// pages go back within about five seconds of work.
+const SETTINGS: &CStr = c"narenas:2,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
+/// The pointer that jemalloc looks for, by its name.
+// SAFETY: nothing else has the name, and jemalloc declares it as a pointer to a
+// string that ends with a zero.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static FOR_JEMALLOC: Settings = Settings(SETTINGS.as_ptr());
+
+#[repr(transparent)]
+struct Settings(*const c_char);
+
+// SAFETY: what it points to is never written.
+unsafe impl Sync for Settings {}
+
+/// Empties what the thread keeps.
+const FLUSH: &CStr = c"thread.tcache.flush";
+/// Gives back what is free; 4096 stands for all arenas (`MALLCTL_ARENAS_ALL`).
+const PURGE: &CStr = c"arena.4096.purge";
+
+/// Bounds what many threads keep of the C library's memory. To be called once, before
+/// any thread is started.
 pub fn be_frugal() {
     #[cfg(target_env = "gnu")]
     {
@@ -12,11 +43,37 @@ pub fn be_frugal() {
     }
 }
 
-/// Gives free memory back to the system. Takes up to some milliseconds.
+/// Gives free memory back to the system: what this thread keeps for itself, and what
+/// no thread does. Takes up to some milliseconds.
 pub fn trim() {
+    // Where one of them can't be done there is nothing to give back.
+    act(FLUSH);
+    act(PURGE);
     #[cfg(target_env = "gnu")]
     // SAFETY: may be called at any time, from any thread.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// Has jemalloc do something that takes and gives nothing. 0, or a number of `errno`.
+fn act(name: &CStr) -> c_int {
+    use std::ptr::null_mut;
+    // SAFETY: the name ends with a zero, and no value is read or written. It may be
+    // called from any thread, also where another allocator is installed.
+    unsafe { tikv_jemalloc_sys::mallctl(name.as_ptr(), null_mut(), null_mut(), null_mut(), 0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jemalloc_knows_what_is_asked_of_it() {
+        assert_eq!(act(PURGE), 0);
+        assert_eq!(act(c"arena.4096.purges"), libc::ENOENT);
+        // A thread that has kept nothing yet has nothing to flush.
+        assert!([0, libc::EFAULT].contains(&act(FLUSH)));
+        trim();
     }
 }

@@ -13,6 +13,10 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use reversecore_exec::memory::{self, Allocator};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     // Before anything else: the launcher must not inherit threads, and its
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
     if first == assemble::WORKER_ARGUMENT {
         return reversecore_tools::worker_main();
     }
-    reversecore_exec::memory::be_frugal();
+    memory::be_frugal();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,

@@ -310,3 +310,16 @@ fn the_packages_files_are_there() {
 fn ours_at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+/// The allocator reads its settings before `main`, and prints them at the end.
+#[test]
+fn the_allocator_has_the_settings_of_this_program() {
+    let workspace = Workspace::with_ls();
+    let mut command = reversecore(workspace.path());
+    command.env("_RJEM_MALLOC_CONF", "stats_print:true");
+    let output = command.arg("--version").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    for setting in ["opt.narenas: 2", "opt.dirty_decay_ms: 5000"] {
+        assert!(said.contains(setting), "{said}");
+    }
+}

@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod health;
 mod help;
+mod housekeeping;
 mod jobs;
 mod key;
 mod report;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reversecore_server::config::{Config, Loaded};
 use reversecore_server::{Handler, Shutdown};
-use reversecore_tools::{Catalogue, Services};
+use reversecore_tools::Catalogue;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
+use super::housekeeping::keep_house;
 use crate::cli::ServeOptions;
 use crate::{assemble, logging, settings, signals};
 
@@ -22,11 +22,6 @@ const MAX_WORKERS: usize = 8;
 const MAX_BLOCKING: usize = 32;
 /// A read of a terminal or file as stdin can't be taken back; it is left behind.
 const LEAVE_BEHIND: Duration = Duration::from_millis(500);
-/// Between two looks for something to tidy up.
-const HOUSEKEEPING: Duration = Duration::from_secs(7);
-/// Looks without any work between them until results are out of memory again
-/// that nobody asks for: they are remembered for less than that.
-const FORGOTTEN_AFTER: u32 = 6;
 /// How long cancelled jobs may take to clean up.
 const LAST_JOBS: Duration = Duration::from_secs(4);
 
@@ -72,45 +67,6 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     services.schedule.save();
     served
-}
-
-/// Now and then, when nothing runs: memory of a burst goes back to the system,
-/// what was learned of costs to the disk, and what is kept no longer away. When
-/// it has been quiet for a while, results are left to the disk.
-async fn keep_house(services: Arc<Services>) {
-    let mut ticks = tokio::time::interval(HOUSEKEEPING);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut seen, mut quiet) = (0, 0_u32);
-    loop {
-        ticks.tick().await;
-        let stats = services.schedule.scheduler.stats();
-        let admitted = stats.admitted.iter().sum::<u64>();
-        if stats.running > 0 {
-            continue;
-        }
-        quiet = if admitted == seen {
-            quiet.saturating_add(1)
-        } else {
-            0
-        };
-        seen = admitted;
-        if quiet != 0 && quiet != FORGOTTEN_AFTER {
-            continue;
-        }
-        let services = Arc::clone(&services);
-        let done = tokio::task::spawn_blocking(move || {
-            if quiet == FORGOTTEN_AFTER {
-                services.results.forget_idle();
-            } else {
-                services.schedule.save();
-                services.results.sweep();
-            }
-            reversecore_exec::memory::trim();
-        });
-        if let Err(error) = done.await {
-            tracing::warn!(%error, "housekeeping failed");
-        }
-    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {
