@@ -126,13 +126,15 @@ impl Engine {
         command: Command,
         cancel: &CancellationToken,
     ) -> Result<Finished, ExecError> {
-        drive(
+        // On the heap: whoever might run a program, and mostly does not, must not
+        // be as large as a run.
+        Box::pin(drive(
             &self.inner,
             command,
             cancel,
             Reader::Nobody,
             Stay::Transient,
-        )
+        ))
         .await
     }
 
@@ -150,7 +152,7 @@ impl Engine {
         on_stdout: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Finished, ExecError> {
         let reader = Reader::Function(on_stdout);
-        drive(&self.inner, command, cancel, reader, Stay::Transient).await
+        Box::pin(drive(&self.inner, command, cancel, reader, Stay::Transient)).await
     }
 
     /// The blocking twin of [`Engine::run`], for callers without a runtime.

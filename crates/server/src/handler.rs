@@ -215,7 +215,8 @@ impl ServerHandler for Handler {
         let call = self.calls.enter(session_of(&context));
         let (caller, cancel) = (self.caller(&context), context.ct.child_token());
         let work = resources::read(&self.catalogue, &request.uri, &caller, &cancel);
-        cancelled_with(&call.session_closed, &cancel, work)
+        // On the heap, like a call of a tool.
+        Box::pin(cancelled_with(&call.session_closed, &cancel, work))
             .await
             .map(Into::into)
     }
@@ -249,7 +250,9 @@ impl ServerHandler for Handler {
         let name = request.name.clone();
         // Without this, a panic would leave the client without any answer:
         // rmcp runs each request in a task that nobody waits for.
-        let reply = AssertUnwindSafe(self.call(request, &context))
+        // On the heap: rmcp moves the future of a request a dozen times before it runs.
+        let call = Box::pin(self.call(request, &context));
+        let reply = AssertUnwindSafe(call)
             .catch_unwind()
             .instrument(span_of(&context))
             .await

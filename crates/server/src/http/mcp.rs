@@ -121,7 +121,8 @@ pub(super) async fn serve<H: Served>(
     let delivery = (parts.method != Method::GET).then(|| mcp.calls.delivery());
     let request = Request::from_parts(parts, read);
     let shared = Arc::clone(&mcp);
-    let served = async move { asked_by(client, shared.service.handle(request)).await };
+    // What rmcp does with it is on the heap: the task around it is moved a few times.
+    let served = async move { asked_by(client, Box::pin(shared.service.handle(request))).await };
     let served = AbortOnDropHandle::new(mcp.work.spawn(served.in_current_span()));
     let (response, refusal) = match served.await {
         Ok(served) => served,

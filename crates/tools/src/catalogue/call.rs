@@ -1,6 +1,7 @@
 //! One call, from its arguments to its reply: remembered, shared with an equal
 //! one that is in progress, or run as a job of its own.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub(crate) const BYPASS: &str = "bypass";
 const WITHOUT_EFFECT: &str = "timeout";
 /// How often a call becomes another job. Nobody is that unlucky.
 const TRIES: usize = 5;
+
+/// A call that has become a job.
+type Working = Pin<Box<dyn Future<Output = Arc<Done>> + Send>>;
 
 /// What a call has come to.
 enum Settled {
@@ -209,12 +213,15 @@ async fn as_job<T: Tool>(
             file: target.identity(),
         });
     let (shared, caller) = (Arc::clone(services), caller.clone());
-    let work = move |stop: CancellationToken| async move {
-        let done = run(asked, shared, opened, caller, stop).await;
-        if let Some(memory) = memory {
-            memory.remember(&done);
-        }
-        Arc::new(done)
+    // On the heap, as it is handed on several times before it runs.
+    let work = move |stop: CancellationToken| -> Working {
+        Box::pin(async move {
+            let done = run(asked, shared, opened, caller, stop).await;
+            if let Some(memory) = memory {
+                memory.remember(&done);
+            }
+            Arc::new(done)
+        })
     };
     let Some(key) = key else {
         let done = work(cancel.child_token()).await;

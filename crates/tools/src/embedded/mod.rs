@@ -151,7 +151,8 @@ impl Call<'_> {
             max_reply: W::LARGEST,
             ..Job::new(payload)
         };
-        let done = self.run_watched(job, target.size()).await?;
+        // On the heap: futures that are handed on until they run are moved each time.
+        let done = Box::pin(self.run_watched(job, target.size())).await?;
         self.record.note(|facts| {
             facts.bytes_out = facts.bytes_out.saturating_add(done.usage.bytes_out);
             facts.peak_rss = facts.peak_rss.max(done.usage.peak_rss);

@@ -65,7 +65,8 @@ pub(super) async fn ask(
         }
     };
     let sessions = &call.services.sessions;
-    let reply = match sessions.run(&key, &mut open, question, call.cancel).await {
+    let asking = Box::pin(sessions.run(&key, &mut open, question, call.cancel));
+    let reply = match asking.await {
         Ok(reply) => reply,
         Err(SessionError::NotDescribed) => {
             return Err(failed.unwrap_or_else(ToolError::cancelled));
