@@ -2,7 +2,7 @@
 //! to the system.
 //!
 //! jemalloc instead of the C library's: an answer is made on one thread and freed on
-//! another, and in glibc both then wait for one lock. C libraries (SQLite, zstd) still
+//! another, and in glibc both then wait for one lock. C libraries (SQLite, capstone) still
 //! ask the C library. This library has no allocator of its own; the program
 //! installs it.
 

@@ -248,10 +248,10 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        // Without this, a panic would leave the client without any answer:
-        // rmcp runs each request in a task that nobody waits for.
         // On the heap: rmcp moves the future of a request a dozen times before it runs.
         let call = Box::pin(self.call(request, &context));
+        // Without this, a panic would leave the client without any answer:
+        // rmcp runs each request in a task that nobody waits for.
         let reply = AssertUnwindSafe(call)
             .catch_unwind()
             .instrument(span_of(&context))
