@@ -118,6 +118,7 @@ pub(crate) fn programs(config: &ToolsConfig) -> Programs {
         binwalk,
         yara,
         radare2,
+        ghidra,
     } = config;
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     Programs::new(ProgramSettings {
@@ -126,6 +127,7 @@ pub(crate) fn programs(config: &ToolsConfig) -> Programs {
         binwalk: binwalk.program.clone(),
         yara: yara.program.clone(),
         radare2: radare2.program.clone(),
+        ghidra: ghidra.install_dir.clone(),
         search: std::env::split_paths(&path).collect(),
     })
 }

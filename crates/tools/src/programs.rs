@@ -5,6 +5,7 @@
 //! Programs are looked for once, when this is built; a version is asked for
 //! once, when it is first wanted. The environment is not read here.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,10 @@ use crate::text;
 
 const VERSION_TIMEOUT: Duration = Duration::from_secs(15);
 const VERSION_CHARS: usize = 40;
+/// Ghidra's program without windows, in its installation.
+const HEADLESS: &str = "support/analyzeHeadless";
+/// Bytes of a file of properties that are read.
+const LONGEST_PROPERTIES: u64 = 64 << 10;
 
 /// An external program that a tool needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -35,16 +40,19 @@ pub enum Program {
     Yara,
     /// Disassembly and analysis.
     Radare2,
+    /// Decompilation. Not looked for in `PATH`: it is there where it is configured.
+    Ghidra,
 }
 
 impl Program {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::File,
         Self::Strings,
         Self::Binwalk,
         Self::Yara,
         Self::Radare2,
+        Self::Ghidra,
     ];
 
     /// Its name, as in the configuration.
@@ -55,6 +63,7 @@ impl Program {
             Self::Binwalk => "binwalk",
             Self::Yara => "yara",
             Self::Radare2 => "radare2",
+            Self::Ghidra => "ghidra",
         }
     }
 
@@ -66,6 +75,7 @@ impl Program {
             Self::Binwalk => "run_binwalk: firmware signatures",
             Self::Yara => "run_yara: YARA matches",
             Self::Radare2 => "run_radare2: disassembly and analysis",
+            Self::Ghidra => "decompile with engine=ghidra",
         }
     }
 
@@ -79,6 +89,7 @@ impl Program {
             Self::Radare2 => {
                 "scripts/setup-tools, or https://github.com/radareorg/radare2/releases"
             }
+            Self::Ghidra => "https://github.com/NationalSecurityAgency/ghidra/releases, and a JDK",
         }
     }
 
@@ -89,15 +100,28 @@ impl Program {
             Self::Binwalk => &["binwalk"],
             Self::Yara => &["yara"],
             Self::Radare2 => &["radare2", "r2"],
+            Self::Ghidra => &[],
         }
     }
 
-    fn version_argument(self) -> &'static str {
+    /// Whether a server is whole without it: another engine does the same, and only
+    /// who has it is told of it.
+    fn is_extra(self) -> bool {
         match self {
-            Self::Radare2 => "-v",
+            Self::File | Self::Strings | Self::Binwalk | Self::Yara | Self::Radare2 => false,
+            Self::Ghidra => true,
+        }
+    }
+
+    /// What has it print its version; `None` where a file beside it says it.
+    fn version_argument(self) -> Option<&'static str> {
+        match self {
+            Self::Radare2 => Some("-v"),
             // binwalk has no such option, but its help begins with the version.
-            Self::Binwalk => "--help",
-            Self::File | Self::Strings | Self::Yara => "--version",
+            Self::Binwalk => Some("--help"),
+            Self::File | Self::Strings | Self::Yara => Some("--version"),
+            // It would start a Java machine.
+            Self::Ghidra => None,
         }
     }
 }
@@ -115,6 +139,8 @@ pub struct ProgramSettings {
     pub yara: Option<PathBuf>,
     /// `radare2`
     pub radare2: Option<PathBuf>,
+    /// The directory in which Ghidra is installed; `None` where there is none.
+    pub ghidra: Option<PathBuf>,
     /// The directories to search, in order: those of `PATH`.
     pub search: Vec<PathBuf>,
 }
@@ -122,7 +148,7 @@ pub struct ProgramSettings {
 /// The external programs.
 #[derive(Debug)]
 pub struct Programs {
-    slots: [Slot; 5],
+    slots: [Slot; 6],
 }
 
 #[derive(Debug)]
@@ -179,6 +205,7 @@ impl Programs {
             binwalk,
             yara,
             radare2,
+            ghidra,
             search,
         } = settings;
         let slot = |program: Program, configured: Option<PathBuf>| Slot {
@@ -193,6 +220,10 @@ impl Programs {
                 slot(Program::Binwalk, binwalk),
                 slot(Program::Yara, yara),
                 slot(Program::Radare2, radare2),
+                slot(
+                    Program::Ghidra,
+                    ghidra.map(|directory| directory.join(HEADLESS)),
+                ),
             ],
         }
     }
@@ -200,7 +231,7 @@ impl Programs {
     /// What is known of each program; runs those whose version is not known yet.
     pub async fn status(&self, engine: &Engine) -> Vec<ProgramStatus> {
         let mut all = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
+        for slot in self.told() {
             let state = match &slot.path {
                 None => ProgramState::Missing,
                 Some(path) => match slot.version(path, engine).await {
@@ -215,8 +246,7 @@ impl Programs {
 
     /// What is known of each program by now; runs none and waits for none.
     pub(crate) fn known(&self) -> Vec<ProgramStatus> {
-        self.slots
-            .iter()
+        self.told()
             .map(|slot| {
                 let state = match (&slot.path, slot.version.get()) {
                     (None, _) => ProgramState::Missing,
@@ -249,14 +279,21 @@ impl Programs {
         })
     }
 
+    /// Those that a report has.
+    fn told(&self) -> impl Iterator<Item = &Slot> {
+        let told = |slot: &&Slot| slot.path.is_some() || !slot.program.is_extra();
+        self.slots.iter().filter(told)
+    }
+
     fn slot(&self, program: Program) -> &Slot {
-        let [file, strings, binwalk, yara, radare2] = &self.slots;
+        let [file, strings, binwalk, yara, radare2, ghidra] = &self.slots;
         match program {
             Program::File => file,
             Program::Strings => strings,
             Program::Binwalk => binwalk,
             Program::Yara => yara,
             Program::Radare2 => radare2,
+            Program::Ghidra => ghidra,
         }
     }
 }
@@ -286,10 +323,16 @@ pub(crate) fn missing(program: Program) -> ToolError {
     ToolError::new(
         ErrorCode::ToolNotFound,
         format!("the program `{name}` is not installed on the server"),
-        format!(
-            "Install it ({}) or set `program` under `[tools.{name}]` in the configuration; `reversecore doctor` shows what is found.",
-            program.how_to_get()
-        ),
+        match program {
+            Program::Ghidra => format!(
+                "Install it ({}) and set GHIDRA_INSTALL_DIR, or `install_dir` under `[tools.ghidra]` in the configuration; the embedded engine decompiles without it.",
+                program.how_to_get()
+            ),
+            Program::File | Program::Strings | Program::Binwalk | Program::Yara | Program::Radare2 => format!(
+                "Install it ({}) or set `program` under `[tools.{name}]` in the configuration; `reversecore doctor` shows what is found.",
+                program.how_to_get()
+            ),
+        },
     )
 }
 
@@ -305,8 +348,11 @@ fn find(program: Program, search: &[PathBuf]) -> Option<PathBuf> {
 }
 
 async fn probe(program: Program, path: &Path, engine: &Engine) -> Option<String> {
+    let Some(argument) = program.version_argument() else {
+        return ghidra_version(path);
+    };
     let command = command(path)
-        .arg(program.version_argument())
+        .arg(argument)
         .scratch(Scratch::Private)
         .limits(Limits {
             timeout: VERSION_TIMEOUT,
@@ -323,6 +369,25 @@ async fn probe(program: Program, path: &Path, engine: &Engine) -> Option<String>
     };
     // Whatever the exit code: binwalk's help ends with 0 or 1 by version.
     version_in(&finished.stdout.text()).or_else(|| version_in(&finished.stderr.text()))
+}
+
+/// Where Ghidra is installed, from the path of its program.
+pub(crate) fn ghidra_directory(headless: &Path) -> Option<&Path> {
+    headless.parent()?.parent()
+}
+
+/// What Ghidra says of itself in a file of its installation.
+fn ghidra_version(headless: &Path) -> Option<String> {
+    let properties = ghidra_directory(headless)?.join("Ghidra/application.properties");
+    let mut text = String::new();
+    let file = std::fs::File::open(properties).ok()?;
+    file.take(LONGEST_PROPERTIES)
+        .read_to_string(&mut text)
+        .ok()?;
+    headless.is_file().then_some(())?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("application.version="))
+        .and_then(version_in)
 }
 
 /// A run of this program, which may read what is installed beside it.
@@ -383,6 +448,37 @@ mod tests {
             assert_eq!(version_in(output).as_deref(), Some(version), "{output}");
         }
         assert_eq!(version_in("no version here, at 100 %"), None);
+    }
+
+    #[test]
+    fn ghidra_is_told_of_where_it_is_and_says_its_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = |settings| {
+            let programs = Programs::new(settings);
+            let told: Vec<_> = programs.told().map(|slot| slot.program).collect();
+            told.contains(&Program::Ghidra)
+        };
+        assert!(!names(ProgramSettings::default()));
+        assert!(names(ProgramSettings {
+            ghidra: Some(directory.path().to_path_buf()),
+            ..ProgramSettings::default()
+        }));
+        let headless = directory.path().join(HEADLESS);
+        std::fs::create_dir_all(headless.parent().unwrap()).unwrap();
+        std::fs::create_dir(directory.path().join("Ghidra")).unwrap();
+        let properties = directory.path().join("Ghidra/application.properties");
+        std::fs::write(
+            properties,
+            "application.name=Ghidra\napplication.version=12.1.3\n",
+        )
+        .unwrap();
+        assert_eq!(ghidra_version(&headless), None, "there is no program");
+        std::fs::write(&headless, "").unwrap();
+        assert_eq!(ghidra_version(&headless).as_deref(), Some("12.1.3"));
+        assert_eq!(
+            ghidra_directory(&headless),
+            Some(directory.path())
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ enum Kind {
     AsyncSwitch,
 }
 
-const VARIABLES: [(&str, &str, Kind); 10] = [
+const VARIABLES: [(&str, &str, Kind); 11] = [
     ("MCP_TRANSPORT", "server.transport", Kind::Text),
     ("REVERSECORE_WORKSPACE", "workspace.path", Kind::Text),
     (
@@ -44,6 +44,7 @@ const VARIABLES: [(&str, &str, Kind); 10] = [
         Kind::AsyncSwitch,
     ),
     ("REVERSECORE_DATA_DIR", "data.dir", Kind::Text),
+    ("GHIDRA_INSTALL_DIR", "tools.ghidra.install_dir", Kind::Text),
 ];
 
 /// What the environment says.

@@ -196,6 +196,8 @@ pub struct ToolsConfig {
     pub yara: ProgramConfig,
     /// `radare2`
     pub radare2: ProgramConfig,
+    /// Ghidra
+    pub ghidra: GhidraConfig,
 }
 
 /// One external program.
@@ -205,6 +207,15 @@ pub struct ProgramConfig {
     /// Its absolute path; `None` to look it up in `PATH`.
     #[serde(deserialize_with = "values::absolute_path")]
     pub program: Option<PathBuf>,
+}
+
+/// Ghidra, which is a directory.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GhidraConfig {
+    /// Where it is installed; `None` where it is not.
+    #[serde(deserialize_with = "values::absolute_path")]
+    pub install_dir: Option<PathBuf>,
 }
 
 /// How results are kept.

@@ -11,10 +11,9 @@ use serde_json::{Value, json};
 
 use super::models::Model;
 use super::question::{Question, Reply, no_such};
-use super::{answer, ask, radare2};
+use super::{answer, ask, ghidra, radare2};
 use crate::arguments::number;
 use crate::bounded::{Bounded, Timeout};
-use crate::embedded::engine::Engine;
 use crate::embedded::present::Tree;
 use crate::embedded::worker::{File, Stage};
 use crate::embedded::{Trouble, misbehaved};
@@ -43,7 +42,22 @@ pub(in crate::tools) struct Params {
     timeout: Timeout<300>,
     /// Which engine answers.
     #[serde(default)]
-    engine: Engine,
+    engine: By,
+}
+
+/// The engines that decompile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    /// The embedded one, a port of Ghidra's decompiler.
+    #[default]
+    Auto,
+    /// The embedded one.
+    Embedded,
+    /// radare2's `pdc`.
+    External,
+    /// Ghidra itself, where it is installed; some 20 s and more a call.
+    Ghidra,
 }
 
 /// What a worker is asked.
@@ -152,23 +166,26 @@ impl Tool for Decompile {
 
     const NAME: &'static str = "decompile";
     const TITLE: &'static str = "Decompile a function";
-    const DESCRIPTION: &'static str = "A function as C (x86, ARM, AArch64, MIPS, PowerPC, RISC-V), with the names of functions, imports and data and the texts of strings; nothing needs to be installed. Read `disassemble` with `function` where every instruction counts. `engine`=external asks radare2 (pdc).";
+    const DESCRIPTION: &'static str = "A function as C (x86, ARM, AArch64, MIPS, PowerPC, RISC-V), with the names of functions, imports and data and the texts of strings; nothing needs to be installed. Read `disassemble` with `function` where every instruction counts. `engine`=external asks radare2 (pdc), `engine`=ghidra Ghidra itself where it is installed.";
 
     fn report_schema() -> Value {
         schema::report::<Shape>()
     }
 
     fn workload(params: &Params) -> Workload<'_> {
-        let kind = params
-            .engine
-            .kind(estimates::DECOMPILE, estimates::RADARE2_PROGRAM);
+        let kind = match params.engine {
+            By::Auto | By::Embedded => estimates::DECOMPILE,
+            By::External => estimates::RADARE2_PROGRAM,
+            By::Ghidra => estimates::GHIDRA_PROGRAM,
+        };
         Workload::on(&params.file_path, kind, params.timeout)
     }
 
     async fn run(&self, call: &Call<'_>, params: Params) -> Result<Answer<Tree>, ToolError> {
         let timeout = params.timeout.resolve(call.services.default_timeout);
-        if !params.engine.is_embedded() {
-            return by_radare2(call, params, timeout).await;
+        match params.engine {
+            By::Auto | By::Embedded => {}
+            By::External | By::Ghidra => return by_program(call, params, timeout).await,
         }
         let limit = params.limit.get();
         let question = Question::Decompile(Wanted {
@@ -213,8 +230,8 @@ impl Tool for Decompile {
     }
 }
 
-/// radare2 is told the address: what the function is called, it may know otherwise.
-async fn by_radare2(
+/// A program is told the address: what the function is called, it may know otherwise.
+async fn by_program(
     call: &Call<'_>,
     params: Params,
     timeout: Duration,
@@ -231,7 +248,7 @@ async fn by_radare2(
             };
             (found, said.known, said.warnings)
         }
-        // A processor that only radare2 knows, or code that only it takes for a
+        // A processor that only the program knows, or code that only it takes for a
         // function.
         (Err(error), Some(address)) if error.code == ErrorCode::ValidationError => {
             let found = Found {
@@ -247,8 +264,20 @@ async fn by_radare2(
     let left = timeout
         .saturating_sub(started.elapsed())
         .max(Duration::from_secs(1));
-    let text = radare2::decompiled(call, &params.file_path, left, found.address).await?;
-    Ok(answer(found.with(&text), &known, warnings))
+    let (path, address) = (&params.file_path, found.address);
+    if params.engine != By::Ghidra {
+        let text = radare2::decompiled(call, path, left, address).await?;
+        return Ok(answer(found.with(&text), &known, warnings));
+    }
+    let ghidra::Text { code, partial } = ghidra::decompiled(call, path, left, address).await?;
+    let mut answer = answer(found.with(&code), &known, warnings);
+    if partial {
+        answer.warnings.push(
+            "Ghidra's analysis of the program was ended for want of time: names and types may be missing (raise `timeout`)"
+                .to_owned(),
+        );
+    }
+    Ok(answer)
 }
 
 impl Found {

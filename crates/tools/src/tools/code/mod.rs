@@ -10,11 +10,13 @@
 //! | `models` | the models that a worker keeps |
 //! | `question` | what a worker is asked, and what it says |
 //! | `radare2` | the same from radare2 |
+//! | `ghidra` | `decompile` from Ghidra itself |
 //! | the others | one tool each |
 
 pub(crate) mod decompile;
 pub(crate) mod diff;
 pub(crate) mod functions;
+mod ghidra;
 pub(crate) mod graphs;
 pub(crate) mod listing;
 pub(crate) mod models;
