@@ -147,6 +147,13 @@ impl Order {
         self.lane(lane).all.len()
     }
 
+    /// Whether a client has jobs that wait.
+    pub(crate) fn waits(&self, client: &Client) -> bool {
+        self.lanes
+            .iter()
+            .any(|lane| lane.clients.contains_key(client))
+    }
+
     /// Puts a job at the end of its client's queue.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.lane_mut(entry.lane).push(&entry);

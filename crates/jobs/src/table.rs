@@ -20,6 +20,8 @@ use crate::stats::Stats;
 
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Places beyond the queue that not everybody may take, as a part of the queue.
+const RESERVED: usize = 8;
 
 /// A job that may run, how long it waited, and whom to tell.
 pub(crate) type Granted = (JobId, Duration, oneshot::Sender<Result<Duration, Refused>>);
@@ -107,11 +109,11 @@ impl State {
     }
 
     /// Whether a job may be submitted at all; `at_once`: it need not wait.
-    pub(crate) fn check(&self, at_once: bool) -> Result<(), Refused> {
+    pub(crate) fn check(&self, spec: &JobSpec, at_once: bool) -> Result<(), Refused> {
         if self.closed {
             return Err(Refused::ShutDown);
         }
-        if !at_once && self.order.len() >= self.queue {
+        if !at_once && self.order.len() >= self.places(spec) {
             let all: Duration = self.expected.iter().sum();
             let heavy: Duration = self.heavy.iter().sum();
             let slots = u32::try_from(self.budget.capacity.slots.max(1)).unwrap_or(u32::MAX);
@@ -123,6 +125,19 @@ impl State {
             });
         }
         Ok(())
+    }
+
+    /// Jobs that may wait when this one comes. Who fills the queue must not shut out
+    /// others: a client with nothing waiting finds some places more than one that
+    /// has, and a job that takes a moment more than a long one.
+    fn places(&self, spec: &JobSpec) -> usize {
+        let new = if self.order.waits(&spec.client) { 0 } else { 2 };
+        let short = match spec.lane {
+            Lane::Interactive => 1,
+            Lane::Normal | Lane::Batch => 0,
+        };
+        let more = (self.queue / RESERVED).saturating_mul(new + short);
+        self.queue.saturating_add(more)
     }
 
     /// Whether the machine has room for one more job of this lane. One may always

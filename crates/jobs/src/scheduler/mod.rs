@@ -51,7 +51,8 @@ const EVENTS: usize = 1024;
 pub struct SchedulerConfig {
     /// What there is for jobs.
     pub capacity: Capacity,
-    /// Jobs that may wait; a further one is refused.
+    /// Jobs that may wait; a further one is refused. There are a quarter more
+    /// places for clients with nothing waiting, and an eighth for interactive jobs.
     pub queue: usize,
     /// How long jobs wait in their lanes before they go before others.
     pub patience: Patience,
@@ -135,7 +136,7 @@ impl Scheduler {
         let share = state.budget.share(lane, &cost, now);
         let at_once =
             state.order.is_empty() && state.budget.lacks(&share).is_none() && state.has_room(lane);
-        if let Err(refused) = state.check(at_once) {
+        if let Err(refused) = state.check(&spec, at_once) {
             state.stats.refused(&refused);
             return Err(refused);
         }
