@@ -6,7 +6,9 @@
 //! ask the C library. This library has no allocator of its own; the program
 //! installs it.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// For `#[global_allocator]`.
 pub use tikv_jemallocator::Jemalloc as Allocator;
@@ -43,9 +45,19 @@ pub fn be_frugal() {
     }
 }
 
+/// How often memory was given back.
+static TRIMMED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// How often it had been when this thread last gave up what it keeps.
+    static FLUSHED: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Gives free memory back to the system: what this thread keeps for itself, and what
-/// no thread does. Takes up to some milliseconds.
+/// no thread does. What other threads keep, some MiB after a burst, they give back in
+/// [`before_sleep`]. Takes up to some milliseconds.
 pub fn trim() {
+    TRIMMED.fetch_add(1, Ordering::Relaxed);
     // Where one of them can't be done there is nothing to give back.
     act(FLUSH);
     act(PURGE);
@@ -53,6 +65,15 @@ pub fn trim() {
     // SAFETY: may be called at any time, from any thread.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// What a thread that stays does before it sleeps: gives back what it keeps for
+/// itself, if [`trim`] was called since it last did.
+pub fn before_sleep() {
+    let trimmed = TRIMMED.load(Ordering::Relaxed);
+    if FLUSHED.replace(trimmed) != trimmed {
+        act(FLUSH);
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reversecore_tools::Services;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 /// Between two looks for something to do.
@@ -35,7 +36,22 @@ pub(super) async fn keep_house(services: Arc<Services>) {
         if let Err(error) = done.await {
             tracing::warn!(%error, "housekeeping failed");
         }
+        if due.trim {
+            wake_all().await;
+        }
     }
+}
+
+/// Has the threads of the runtime go to sleep once more: on that way they give back
+/// what they keep ([`reversecore_exec::memory::before_sleep`]). Each task that can't be
+/// taken up at once wakes another thread; one that sleeps on is met the next time.
+async fn wake_all() {
+    let threads = tokio::runtime::Handle::current().metrics().num_workers();
+    let mut tasks = JoinSet::new();
+    for _ in 0..=2 * threads {
+        tasks.spawn(std::future::ready(()));
+    }
+    tasks.join_all().await;
 }
 
 /// What was seen at the looks before.

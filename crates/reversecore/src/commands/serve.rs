@@ -75,6 +75,7 @@ fn runtime() -> std::io::Result<Runtime> {
         .worker_threads(processors.min(MAX_WORKERS))
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("work")
+        .on_thread_park(reversecore_exec::memory::before_sleep)
         .enable_all()
         .build()
 }

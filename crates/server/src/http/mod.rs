@@ -181,6 +181,7 @@ impl<H: Served> Http<H> {
             .name("web".to_owned())
             .spawn(move || {
                 let served = tokio::runtime::Builder::new_current_thread()
+                    .on_thread_park(reversecore_exec::memory::before_sleep)
                     .enable_all()
                     .build()
                     .and_then(|runtime| runtime.block_on(self.web(work, shutdown)));
