@@ -35,6 +35,9 @@ pub(crate) const SESSION_HEADER: &str = "mcp-session-id";
 const VERSION_HEADER: &str = "mcp-protocol-version";
 /// From this version on there are no sessions.
 const FIRST_STATELESS: &str = "2026-07-28";
+/// Parameters that a client adds to every tool's and sends along (Gemini CLI); no tool
+/// has one of such a name.
+const OF_CLIENTS: [&str; 1] = ["wait_for_previous"];
 /// How much of an unknown tool's name is said back.
 const NAME_IN_MESSAGE: usize = 64;
 
@@ -100,15 +103,16 @@ impl Handler {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Option<Called> {
+        let mut arguments = request.arguments.unwrap_or_default();
+        for added in OF_CLIENTS {
+            arguments.remove(added);
+        }
         let call = self.calls.enter(session_of(context));
         let cancel = context.ct.child_token();
         let caller = self.caller(context);
-        let work = self.catalogue.call_or_hand_out(
-            &request.name,
-            request.arguments.unwrap_or_default(),
-            &caller,
-            &cancel,
-        );
+        let work = self
+            .catalogue
+            .call_or_hand_out(&request.name, arguments, &caller, &cancel);
         let work = cancelled_with(&call.session_closed, &cancel, work);
         let Some(token) = context.meta.get_progress_token() else {
             return work.await;

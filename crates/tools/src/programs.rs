@@ -328,7 +328,11 @@ pub(crate) fn missing(program: Program) -> ToolError {
                 "Install it ({}) and set GHIDRA_INSTALL_DIR, or `install_dir` under `[tools.ghidra]` in the configuration; the embedded engine decompiles without it.",
                 program.how_to_get()
             ),
-            Program::File | Program::Strings | Program::Binwalk | Program::Yara | Program::Radare2 => format!(
+            Program::File
+            | Program::Strings
+            | Program::Binwalk
+            | Program::Yara
+            | Program::Radare2 => format!(
                 "Install it ({}) or set `program` under `[tools.{name}]` in the configuration; `reversecore doctor` shows what is found.",
                 program.how_to_get()
             ),
@@ -475,10 +479,7 @@ mod tests {
         assert_eq!(ghidra_version(&headless), None, "there is no program");
         std::fs::write(&headless, "").unwrap();
         assert_eq!(ghidra_version(&headless).as_deref(), Some("12.1.3"));
-        assert_eq!(
-            ghidra_directory(&headless),
-            Some(directory.path())
-        );
+        assert_eq!(ghidra_directory(&headless), Some(directory.path()));
     }
 
     #[test]

@@ -68,6 +68,9 @@ impl<H: Served> Mcp<H> {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(true)
             .with_json_response(true)
+            // It would open streams of all versions in a way that older clients can't
+            // read; sessions do that themselves.
+            .with_sse_retry(None)
             .with_cancellation_token(stop.clone())
             .with_allowed_hosts(guard::allowed_hosts(settings, address))
             .with_allowed_origins(guard::allowed_origins(settings, address))

@@ -51,6 +51,14 @@ struct Events {
     ended: bool,
 }
 
+/// The id of the event that a session's own stream opens with.
+pub(super) const OPENING_EVENT: &str = "0";
+
+/// That event.
+pub(super) fn opening() -> ServerSseMessage {
+    ServerSseMessage::priming(OPENING_EVENT, RETRY)
+}
+
 impl Said {
     /// Nothing yet.
     pub(super) fn new(number: u64) -> Arc<Self> {

@@ -16,20 +16,21 @@
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::{Stream, StreamExt as _};
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, GetExtensions as _, GetMeta as _, ProgressToken,
-    RequestId, ServerJsonRpcMessage, ServerNotification,
+    ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification, ServerResult,
 };
 use rmcp::service::OriginatingRequestId;
 use rmcp::transport::Transport;
 use rmcp::transport::streamable_http_server::session::ServerSseMessage;
 use tokio::sync::{Notify, oneshot};
 
-use super::said::{Owner, Said, Shelf, read_id};
+use super::said::{self, Owner, Said, Shelf, read_id};
 
 /// Messages that the service has not taken yet; more wait in their requests.
 const MOST_WAITING: usize = 64;
@@ -56,6 +57,9 @@ pub(super) struct Session {
     arrived: Notify,
     taken: Notify,
     own: Arc<Said>,
+    /// Whether its streams open with an event without a message: clients of versions
+    /// before 2025-11-25 take the empty text for a broken message.
+    primed: AtomicBool,
     shelf: Arc<Shelf<Self>>,
 }
 
@@ -85,6 +89,20 @@ struct Asked {
     token: Option<ProgressToken>,
 }
 
+/// Whether who got this answer to `initialize` speaks a version in which streams open
+/// with an event that names them.
+fn resumes(answer: &ServerJsonRpcMessage) -> bool {
+    matches!(
+        answer,
+        ServerJsonRpcMessage::Response(response)
+            if matches!(
+                &response.result,
+                ServerResult::InitializeResult(result)
+                    if result.protocol_version >= ProtocolVersion::V_2025_11_25
+            )
+    )
+}
+
 /// The service's end of a session.
 #[derive(Debug)]
 pub(super) struct Line(Arc<Session>);
@@ -98,6 +116,7 @@ impl Session {
             arrived: Notify::new(),
             taken: Notify::new(),
             own: Said::new(OWN),
+            primed: AtomicBool::new(false),
             shelf,
         });
         (Arc::clone(&session), Line(session))
@@ -111,7 +130,18 @@ impl Session {
         let (answered, answer) = oneshot::channel();
         self.outbox().opening = Some(answered);
         self.accept(message).await?;
-        answer.await.map_err(|_| SessionError::Ended)
+        let answer = answer.await.map_err(|_| SessionError::Ended)?;
+        self.primed.store(resumes(&answer), Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// What its own stream opens with, if that is for its client.
+    pub(super) fn opening(&self) -> Option<ServerSseMessage> {
+        self.is_primed().then(said::opening)
+    }
+
+    fn is_primed(&self) -> bool {
+        self.primed.load(Ordering::Relaxed)
     }
 
     /// Passes a request on; what is said for it will be in the stream.
@@ -120,7 +150,9 @@ impl Session {
         message: ClientJsonRpcMessage,
     ) -> Result<Arc<Said>, SessionError> {
         let said = self.register(&message)?;
-        said.open();
+        if self.is_primed() {
+            said.open();
+        }
         self.accept(message).await?;
         Ok(said)
     }

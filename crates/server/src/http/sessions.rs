@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use http::StatusCode;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::common::server_side_http::session_id;
@@ -18,15 +18,13 @@ use rmcp::transport::streamable_http_server::session::{
 };
 
 use super::refusal::Refusal;
-use super::said::Shelf;
+use super::said::{OPENING_EVENT, Shelf};
 use super::session::{Line, Session, SessionError};
 use crate::calls::Calls;
 
 /// A session without a call in progress is closed after this time.
 const IDLE: Duration = Duration::from_secs(300);
 const IDLE_CHECK: Duration = Duration::from_secs(30);
-/// The id of the event that rmcp opens a session's own stream with.
-const OPENING_EVENT: &str = "0";
 /// When a session may be had again that could not be had.
 const ROOM_AFTER: Duration = Duration::from_secs(5);
 
@@ -242,7 +240,8 @@ impl SessionManager for Sessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionsError> {
         self.calls.touch_session(id);
-        Ok(self.find(id)?.own_stream())
+        let session = self.find(id)?;
+        Ok(stream::iter(session.opening()).chain(session.own_stream()))
     }
 
     async fn resume(

@@ -87,6 +87,14 @@ async fn a_session_lists_and_calls() {
     );
     let result = send(call("get_tool_metrics", &json!({}))).await.result();
     envelope(&result, "success");
+    // Gemini CLI adds this to the parameters of every tool.
+    for tool in answer.result()["tools"].as_array().unwrap() {
+        let properties = &tool["inputSchema"]["properties"];
+        assert!(properties["wait_for_previous"].is_null(), "{tool}");
+    }
+    let added = json!({"wait_for_previous": true});
+    let result = send(call("list_workspace", &added)).await.result();
+    envelope(&result, "success");
 
     let closed = Call::delete(&session).send(server.address).await;
     assert_eq!(closed.status, StatusCode::ACCEPTED);

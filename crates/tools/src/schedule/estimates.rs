@@ -98,5 +98,4 @@ pub(crate) const YARA_PROGRAM: Kind = external("yara-program", 20, 30, 16 * MIB,
 pub(crate) const RADARE2_SESSION: Kind = embedded("radare2-session", 5_000, 1_000, 0.0);
 pub(crate) const RADARE2_PROGRAM: Kind = external("radare2-program", 100, 300, 40 * MIB, 4.0);
 /// Ghidra analyses the whole program anew for each call.
-pub(crate) const GHIDRA_PROGRAM: Kind =
-    external("ghidra-program", 30_000, 20_000, 700 * MIB, 20.0);
+pub(crate) const GHIDRA_PROGRAM: Kind = external("ghidra-program", 30_000, 20_000, 700 * MIB, 20.0);

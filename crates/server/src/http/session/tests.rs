@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// Of a client of 2025-11-25.
 fn session() -> (Arc<Session>, Line) {
-    Session::new(Shelf::new())
+    let (session, line) = Session::new(Shelf::new());
+    session.primed.store(true, Ordering::Relaxed);
+    (session, line)
 }
 
 fn client(message: Value) -> ClientJsonRpcMessage {
@@ -47,6 +50,40 @@ async fn all(stream: impl Stream<Item = ServerSseMessage>) -> Vec<(String, Optio
         )
     });
     said.collect().await
+}
+
+#[tokio::test]
+async fn only_clients_that_can_read_it_get_an_event_without_a_message() {
+    for (version, primed) in [
+        ("2024-11-05", false),
+        ("2025-03-26", false),
+        ("2025-06-18", false),
+        ("2025-11-25", true),
+    ] {
+        let (session, mut line) = Session::new(Shelf::new());
+        let initialize = client(
+            json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+                "protocolVersion": version, "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            }}),
+        );
+        let answered = async {
+            line.receive().await.unwrap();
+            let result = json!({"protocolVersion": version, "capabilities": {},
+                                "serverInfo": {"name": "test", "version": "1"}});
+            let answer = server(json!({"jsonrpc": "2.0", "id": 0, "result": result}));
+            line.send(answer).await.unwrap();
+        };
+        let (opened, ()) = tokio::join!(session.initialize(initialize), answered);
+        opened.unwrap();
+        assert_eq!(session.opening().is_some(), primed, "{version}");
+        let said = asked(&session, 1).await;
+        line.receive().await.unwrap();
+        line.send(answer(1)).await.unwrap();
+        let said = all(said).await;
+        assert_eq!(said.len(), if primed { 2 } else { 1 }, "{version}");
+        assert_eq!(said.last().unwrap().1, Some(json!(1)));
+    }
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
     let for_analysis = (seconds * ANALYSIS.0 / ANALYSIS.1).max(1);
     let for_function = seconds.clamp(1, LONGEST_DECOMPILATION.as_secs());
     let heap = (limits.memory / HEAP.1 * HEAP.0) >> 20;
-    let mut command = Command::new("/bin/sh").readable(ghidra_directory(headless).unwrap_or(headless));
+    let mut command =
+        Command::new("/bin/sh").readable(ghidra_directory(headless).unwrap_or(headless));
     let file = command.hand(analysis.target.file()?);
     Ok(command
         .args(["-c", PREPARE, "sh", SCRIPT_NAME])
@@ -110,7 +111,9 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
 /// One processor, no more memory than the run may have, and nothing written
 /// outside the run's own directory, which is the working directory.
 fn java_options(heap_mib: u64) -> String {
-    format!("-Xmx{heap_mib}m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -Duser.home=. -Djava.io.tmpdir=.")
+    format!(
+        "-Xmx{heap_mib}m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -Duser.home=. -Djava.io.tmpdir=."
+    )
 }
 
 /// What the script printed; `None` when it did not come to that.
@@ -120,7 +123,10 @@ fn said(output: &str, mark: &str) -> Option<Result<Text, ToolError>> {
         Said::Code { code, partial } => Ok(Text { code, partial }),
         Said::Error { error } => Err(ToolError::new(
             ErrorCode::ToolFailed,
-            format!("Ghidra has no text of this function: {}", diagnostics(&error)),
+            format!(
+                "Ghidra has no text of this function: {}",
+                diagnostics(&error)
+            ),
             "Leave out `engine`: the embedded engine may have it.",
         )),
     })
