@@ -1,11 +1,14 @@
 //! Functions as C: with names and texts, by either engine, and what is said when
 //! there is none.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use reversecore_testkit::samples::Workspace;
 use serde_json::{Value, json};
 
 use crate::code::{data, first, output};
-use crate::support::{Session, refused};
+use crate::support::{Session, refused, reversecore};
 
 /// The text of a function.
 #[track_caller]
@@ -116,5 +119,97 @@ fn functions_that_have_no_text_have_a_reason() {
         let said = given.to_string();
         refused(&envelope, &["VALIDATION_ERROR"], &said, workspace.path());
         assert!(envelope.to_string().contains(words), "{words}: {envelope}");
+    }
+}
+
+/// A server that is told of a Ghidra in this directory.
+fn with_ghidra(workspace: &Workspace, directory: &Path) -> Session {
+    let mut command = reversecore(workspace.path());
+    command.env("GHIDRA_INSTALL_DIR", directory);
+    Session::start_as(&mut command)
+}
+
+#[test]
+fn ghidra_is_asked_for_where_there_is_none() {
+    let workspace = Workspace::new();
+    first(&workspace, "a");
+    let mut session = Session::start(workspace.path());
+    let given = json!({"file_path": "a", "function": "checksum", "engine": "ghidra"});
+    let envelope = session.call("decompile", &given);
+    assert_eq!(envelope["error_code"], "TOOL_NOT_FOUND", "{envelope}");
+    let hint = envelope["hint"].as_str().unwrap();
+    assert!(hint.contains("GHIDRA_INSTALL_DIR"), "{envelope}");
+}
+
+/// Ghidra is in no package registry, so it is run where `GHIDRA_INSTALL_DIR` says that
+/// somebody has it.
+#[test]
+fn ghidra_shows_the_same_function_where_it_is_installed() {
+    let Some(installed) = std::env::var_os("GHIDRA_INSTALL_DIR") else {
+        eprintln!("GHIDRA_INSTALL_DIR is not set, so Ghidra was not run");
+        return;
+    };
+    let workspace = Workspace::new();
+    first(&workspace, "a");
+    workspace.write("text", b"no program at all");
+    let mut session = with_ghidra(&workspace, Path::new(&installed));
+    let given = json!({"file_path": "a", "function": "checksum", "engine": "ghidra"});
+    let envelope = session.call("decompile", &given);
+    assert_eq!(envelope["status"], "success", "{envelope}");
+    let engine = envelope["metadata"]["engine"].as_str().unwrap();
+    assert!(engine.starts_with("ghidra 1"), "{envelope}");
+    assert_eq!(envelope["data"]["name"], "checksum");
+    let text = envelope["data"]["code"].as_str().unwrap();
+    assert!(
+        text.contains("checksum(") && text.contains("0xedb88320"),
+        "{text}"
+    );
+    let given = json!({"file_path": "text", "function": "0x10", "engine": "ghidra"});
+    let envelope = session.call("decompile", &given);
+    assert_eq!(envelope["error_code"], "TOOL_FAILED", "{envelope}");
+    let message = envelope["message"].as_str().unwrap();
+    assert!(
+        message.contains("does not know this kind of file"),
+        "{envelope}"
+    );
+}
+
+/// How a run that ends without a text is told; the program stands in for Ghidra, whose
+/// exit code is 0 in all these cases too.
+#[test]
+fn what_ghidra_does_not_say_is_an_error() {
+    let workspace = Workspace::new();
+    first(&workspace, "a");
+    let directory = tempfile::tempdir().unwrap();
+    let headless = directory.path().join("support/analyzeHeadless");
+    std::fs::create_dir(headless.parent().unwrap()).unwrap();
+    for (script, code, words) in [
+        (
+            "test -s scripts/ReversecoreDecompile.java && test -s sample && echo INFO",
+            "TOOL_FAILED",
+            "without an answer",
+        ),
+        (
+            "echo 'ERROR No load spec found for import file: sample'",
+            "TOOL_FAILED",
+            "does not know this kind of file",
+        ),
+        ("exec sleep 600", "TIMEOUT", "still running"),
+        (
+            "for word; do case $word in reversecore-*) echo \"$word{\\\"error\\\":\\\"no code\\\"}\";; esac; done",
+            "TOOL_FAILED",
+            "no code",
+        ),
+    ] {
+        std::fs::write(&headless, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&headless, mode).unwrap();
+        let mut session = with_ghidra(&workspace, directory.path());
+        let given =
+            json!({"file_path": "a", "function": "checksum", "engine": "ghidra", "timeout": 2});
+        let envelope = session.call("decompile", &given);
+        assert_eq!(envelope["error_code"], code, "{script}: {envelope}");
+        let message = envelope["message"].as_str().unwrap();
+        assert!(message.contains(words), "{script}: {envelope}");
     }
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reversecore_exec::{Command, Finished, Input, Keep, Scratch};
+use reversecore_exec::{Command, Finished, Input, Keep, Limits, Scratch};
 use serde::Deserialize;
 
 use crate::error::{ErrorCode, ToolError};
@@ -22,12 +22,16 @@ use crate::tool::Call;
 const SCRIPT: &str = include_str!("ReversecoreDecompile.java");
 const SCRIPT_NAME: &str = "ReversecoreDecompile.java";
 /// The script arrives by standard input and the file by descriptor; Ghidra wants
-/// both in a directory, and its directory of settings to be there.
+/// both in a directory. It takes no notice of `HOME`: settings, caches and what Java
+/// needs would be written elsewhere.
 const PREPARE: &str = r#"set -e
-cat >"$HOME/$1"
+mkdir "$HOME/scripts"
+cat >"$HOME/scripts/$1"
 cat <"$2" >"$HOME/sample"
 shift 2
-exec "$@""#;
+export XDG_CONFIG_HOME="$HOME" XDG_CACHE_HOME="$HOME"
+export _JAVA_OPTIONS="$_JAVA_OPTIONS '-Duser.home=$HOME' '-Djava.io.tmpdir=$HOME'"
+exec "$@" -scriptPath "$HOME/scripts""#;
 /// Bytes of its answer that are read: the text of a function of 100,000 instructions.
 const LARGEST_OUTPUT: usize = 16 << 20;
 /// Of the call's time, so many parts of ten are for the analysis, and what the
@@ -36,6 +40,9 @@ const ANALYSIS: (u64, u64) = (7, 10);
 const LONGEST_DECOMPILATION: Duration = Duration::from_secs(60);
 /// Of the run's memory, so many parts of eight are for the Java machine's objects.
 const HEAP: (u64, u64) = (5, 8);
+
+/// Archives of classes, and little else: 263 were seen.
+const OPEN_FILES: u32 = 1024;
 
 /// What it says of a function.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +82,10 @@ pub(super) async fn decompiled(
 fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command, ToolError> {
     let headless = analysis.located.path;
     let limits = analysis.limits();
+    let limits = Limits {
+        open_files: limits.open_files.max(OPEN_FILES),
+        ..limits
+    };
     let seconds = limits.timeout.as_secs();
     let for_analysis = (seconds * ANALYSIS.0 / ANALYSIS.1).max(1);
     let for_function = seconds.clamp(1, LONGEST_DECOMPILATION.as_secs());
@@ -87,7 +98,7 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
         .arg(file)
         .arg(headless)
         // Its directory is the run's own.
-        .args([".", "project", "-import", "sample", "-scriptPath", "."])
+        .args([".", "project", "-import", "sample"])
         .args(["-preScript", SCRIPT_NAME, "rebase"])
         .args(["-postScript", SCRIPT_NAME, mark])
         .arg(format!("{address:x}"))
@@ -95,7 +106,7 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
         .arg("-analysisTimeoutPerFile")
         .arg(for_analysis.to_string())
         .args(["-max-cpu", "1", "-deleteProject"])
-        .env("JAVA_TOOL_OPTIONS", java_options(heap))
+        .env("_JAVA_OPTIONS", java_options(heap))
         .stdin(Input::Bytes(Bytes::from_static(SCRIPT.as_bytes())))
         .scratch(Scratch::Private)
         .limits(limits)
@@ -108,12 +119,10 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
         .keep_stderr(Keep::head(16 << 10)))
 }
 
-/// One processor, no more memory than the run may have, and nothing written
-/// outside the run's own directory, which is the working directory.
+/// One processor, and no more memory than the run may have. In the variable that goes
+/// over what Ghidra's own script says.
 fn java_options(heap_mib: u64) -> String {
-    format!(
-        "-Xmx{heap_mib}m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -Duser.home=. -Djava.io.tmpdir=."
-    )
+    format!("-Xmx{heap_mib}m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -XX:-UsePerfData")
 }
 
 /// What the script printed; `None` when it did not come to that.
