@@ -27,6 +27,7 @@
 //! | `worker` | embedded engines in pooled processes |
 //! | `session` | programs that stay and are spoken to over pipes |
 //! | `resident` | what the two have in common |
+//! | `turns` | how soon a thread gets a processor |
 //! | `mechanisms` | which protections hold on this machine |
 //!
 //! How a program ended is a value ([`Outcome`]); an error means that there was
@@ -59,6 +60,7 @@
 pub mod launcher;
 pub mod memory;
 pub mod session;
+pub mod turns;
 pub mod worker;
 
 mod capture;

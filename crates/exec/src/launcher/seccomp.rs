@@ -83,7 +83,11 @@ fn base_rules() -> Result<Rules, seccompiler::BackendError> {
     }
     rules.insert(libc::SYS_ioctl, known);
     // On oneself only: other runs and the launcher have the same user.
-    for number in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity] {
+    for number in [
+        libc::SYS_prlimit64,
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setattr,
+    ] {
         rules.insert(number, rule(condition(0, Width::Dword, Op::Eq, 0)?)?);
     }
     Ok(rules)

@@ -98,6 +98,7 @@ impl Context<'_> {
 pub fn serve(
     mut handler: impl FnMut(&mut Context<'_>, &[u8], Vec<OwnedFd>) -> Vec<u8> + Send,
 ) -> ExitCode {
+    crate::turns::be_prompt();
     // SAFETY: whoever starts a worker hands it this descriptor; should it not
     // be open after all, the first call says so, and nothing else has been
     // opened that could have its number.

@@ -31,6 +31,8 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     for note in notes {
         tracing::warn!(%note, "configuration");
     }
+    // Answering, even when programs keep all processors busy.
+    reversecore_exec::turns::be_prompt();
     let runtime = runtime().context("failed to start the runtime")?;
     let served = runtime.block_on(serve(&config));
     runtime.shutdown_timeout(LEAVE_BEHIND);
