@@ -6,6 +6,8 @@
 //! a script of ours ([`SCRIPT`]) prints one function. Nothing stays, so each call pays for the
 //! analysis: some 20 s for a small program. What is remembered is the result.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,6 +94,9 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
     let heap = (limits.memory / HEAP.1 * HEAP.0) >> 20;
     let mut command =
         Command::new("/bin/sh").readable(ghidra_directory(headless).unwrap_or(headless));
+    for directory in java_settings() {
+        command = command.readable(directory);
+    }
     let file = command.hand(analysis.target.file()?);
     Ok(command
         .args(["-c", PREPARE, "sh", SCRIPT_NAME])
@@ -117,6 +122,20 @@ fn command(analysis: &Analysis<'_>, mark: &str, address: u64) -> Result<Command,
             spill: None,
         })
         .keep_stderr(Keep::head(16 << 10)))
+}
+
+/// Where systems keep settings of a Java machine, without which it does not start:
+/// `/etc/java-17-openjdk`.
+fn java_settings() -> Vec<PathBuf> {
+    const MOST: usize = 16;
+    let entries = std::fs::read_dir("/etc").into_iter().flatten().flatten();
+    let of_java = |name: &OsStr| name.as_encoded_bytes().starts_with(b"java");
+    entries
+        .filter(|entry| of_java(&entry.file_name()))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .take(MOST)
+        .collect()
 }
 
 /// One processor, and no more memory than the run may have. In the variable that goes
