@@ -96,7 +96,7 @@ fn a_bad_file_is_refused_with_the_key_named() {
         ("colour = 1", "colour", "unknown field `colour`"),
         ("[server]\nprot = 1", "server.prot", "unknown field `prot`"),
         ("[servers]", "servers", "unknown field `servers`"),
-        ("[tools.ghidra]", "tools.ghidra", "unknown field `ghidra`"),
+        ("[tools.ida]", "tools.ida", "unknown field `ida`"),
         (
             "[server]\ntransport = \"sse\"",
             "server.transport",

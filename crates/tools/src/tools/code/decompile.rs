@@ -49,14 +49,14 @@ pub(in crate::tools) struct Params {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum By {
-    /// The embedded one, a port of Ghidra's decompiler.
+    /// The embedded one.
     #[default]
     Auto,
     /// The embedded one.
     Embedded,
-    /// radare2's `pdc`.
+    /// radare2 (pdc).
     External,
-    /// Ghidra itself, where it is installed; some 20 s and more a call.
+    /// Ghidra, where it is installed: 20 s and more.
     Ghidra,
 }
 
@@ -166,7 +166,7 @@ impl Tool for Decompile {
 
     const NAME: &'static str = "decompile";
     const TITLE: &'static str = "Decompile a function";
-    const DESCRIPTION: &'static str = "A function as C (x86, ARM, AArch64, MIPS, PowerPC, RISC-V), with the names of functions, imports and data and the texts of strings; nothing needs to be installed. Read `disassemble` with `function` where every instruction counts. `engine`=external asks radare2 (pdc), `engine`=ghidra Ghidra itself where it is installed.";
+    const DESCRIPTION: &'static str = "A function as C (x86, ARM, AArch64, MIPS, PowerPC, RISC-V), with the names of functions, imports and data and the texts of strings; nothing needs to be installed. Read `disassemble` with `function` where every instruction counts.";
 
     fn report_schema() -> Value {
         schema::report::<Shape>()
