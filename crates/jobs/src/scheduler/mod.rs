@@ -44,7 +44,7 @@ use running::Ticket;
 use shared::{Shared, keep};
 
 /// Events that a slow listener may fall behind.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 256;
 
 /// How a scheduler decides.
 #[derive(Debug, Clone, Copy)]

@@ -47,23 +47,28 @@ pub(super) struct Figures {
     total: Duration,
     min: Duration,
     max: Duration,
-    micros: Histogram<u64>,
+    /// From the first call on: most tools of most servers are never called.
+    micros: Option<Histogram<u64>>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        let mut micros = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS)
-            .expect("the bounds and the digits are in hdrhistogram's range");
-        micros.auto(false);
         Self {
             calls: 0,
             errors: BTreeMap::new(),
             total: Duration::ZERO,
             min: Duration::MAX,
             max: Duration::ZERO,
-            micros,
+            micros: None,
         }
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    let mut micros = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS)
+        .expect("the bounds and the digits are in hdrhistogram's range");
+    micros.auto(false);
+    micros
 }
 
 impl Figures {
@@ -76,7 +81,8 @@ impl Figures {
         self.min = self.min.min(elapsed);
         self.max = self.max.max(elapsed);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        self.micros.saturating_record(micros);
+        let all = self.micros.get_or_insert_with(histogram);
+        all.saturating_record(micros);
     }
 
     pub(super) fn metrics(&self, tool: &str) -> ToolMetrics {
@@ -88,7 +94,7 @@ impl Figures {
                 clippy::cast_precision_loss,
                 reason = "microseconds of two hours fit a float exactly"
             )]
-            let value = self.micros.value_at_quantile(quantile) as f64 / 1e3;
+            let value = self.micros.as_ref()?.value_at_quantile(quantile) as f64 / 1e3;
             when_called(value.clamp(milliseconds(self.min).min(value), milliseconds(self.max)))
         };
         ToolMetrics {
