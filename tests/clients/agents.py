@@ -72,9 +72,8 @@ def prepared(binary, modules, folder):
     workspace.mkdir(parents=True)
     shutil.copy("/bin/ls", workspace / "ls")
     (folder / "tmp").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:%d" % free.getsockname()[1]
+    port = free_port()
+    address = f"127.0.0.1:{port}"
     key = secrets.token_hex(16)
     setting = Setting(binary, modules, workspace, f"http://{address}/mcp", key, {}, "", {})
     hear(setting)
@@ -84,8 +83,7 @@ def prepared(binary, modules, folder):
             [*setting.command, "--http", address], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        host, port = address.split(":")
-        until("the server listens", lambda: socket.socket().connect_ex((host, int(port))) == 0)
+        until("the server listens", lambda: listens(port))
         yield setting
     finally:
         server.terminate()
@@ -119,6 +117,17 @@ def hear(setting):
     setting.tools = {tool["name"]: tool for tool in results[1]["tools"]}
     for name, result in (("run_file", results[2]), ("run_strings", results[3])):
         setting.answers[name] = result["content"][0]["text"], result["structuredContent"]["data"]
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(what, condition):
@@ -362,7 +371,22 @@ class CodexByCode(Codex):
     )
 
 
-class Gemini(Client):
+class OfGemini(Client):
+    """What Gemini CLI and what was made of it have in common: how a server is added."""
+
+    def add(self, transport):
+        add = ["mcp", "add", "--scope", "user", "--trust"]
+        if transport == "stdio":
+            command, *rest = self.setting.command
+            self.run(*add, SERVER, command, "--", *rest)
+        else:
+            header = f"Authorization: {self.authorization}"
+            self.run(*add, "--transport", "http", "--header", header, SERVER, self.setting.url)
+        self.expect("Connected", "mcp", "list")
+        return "connected"
+
+
+class Gemini(OfGemini):
     title, package = "Gemini CLI", "@google/gemini-cli"
     naming = "mcp_reversecore_{}"
     # It adds a parameter to each tool, for itself, and sends it on with the others.
@@ -387,21 +411,13 @@ class Gemini(Client):
                 "general": {"disableAutoUpdate": True, "disableUpdateNag": True},
             },
         )
-        add = ["mcp", "add", "--scope", "user", "--trust"]
-        if transport == "stdio":
-            command, *rest = self.setting.command
-            self.run(*add, SERVER, command, "--", *rest)
-        else:
-            header = f"Authorization: {self.authorization}"
-            self.run(*add, "--transport", "http", "--header", header, SERVER, self.setting.url)
-        self.expect("Connected", "mcp", "list")
-        return "connected"
+        return self.add(transport)
 
     def ask(self):
         return self.run("--model", "gemini-2.5-pro", "-p", QUESTION)
 
 
-class Qwen(Client):
+class Qwen(OfGemini):
     title, package = "Qwen Code", "@qwen-code/qwen-code"
     # Its tools stay behind a search and a tool that calls them.
     script = (
@@ -419,15 +435,7 @@ class Qwen(Client):
     def connect(self, transport):
         settings = {"privacy": {"usageStatisticsEnabled": False}, "general": {"enableAutoUpdate": False}}
         self.write(".qwen/settings.json", settings | {"tools": {"truncateToolOutputThreshold": 80000}})
-        add = ["mcp", "add", "--scope", "user", "--trust"]
-        if transport == "stdio":
-            command, *rest = self.setting.command
-            self.run(*add, SERVER, command, "--", *rest)
-        else:
-            header = f"Authorization: {self.authorization}"
-            self.run(*add, "--transport", "http", "--header", header, SERVER, self.setting.url)
-        self.expect("Connected", "mcp", "list")
-        return "connected"
+        return self.add(transport)
 
     def ask(self):
         return self.run("--auth-type", "openai", "-p", QUESTION)
@@ -549,9 +557,7 @@ class VSCode(Client):
     @contextmanager
     def served(self):
         """The address of a code-server with the workspace open."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         command = [
             *(self.setting.node, self.setting.modules / "code-server/out/node/entry.js"),
             *("--auth", "none", "--bind-addr", f"127.0.0.1:{port}"),
@@ -561,7 +567,7 @@ class VSCode(Client):
         with open(self.home / "code-server.log", "wb") as log:
             server = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            until("code-server listens", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+            until("code-server listens", lambda: listens(port))
             yield f"http://127.0.0.1:{port}/?folder={self.home / 'project'}"
         finally:
             server.terminate()

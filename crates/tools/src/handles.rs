@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use reversecore_exec::session::word;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use crate::catalogue::Reply;
 use crate::error::{ErrorCode, ToolError};
 use crate::schedule::Caller;
-use crate::text::hex;
 
 /// Handles at one time, those that are done included.
 const MOST: usize = 1000;
@@ -269,9 +269,7 @@ impl Handle {
 
 /// A name that nobody guesses; `None` where the kernel has no random bytes.
 fn name() -> Option<String> {
-    let mut bytes = [0_u8; 16];
-    let count = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
-    (count == bytes.len()).then(|| format!("{PREFIX}{}", hex(&bytes)))
+    Some(format!("{PREFIX}{}", word().ok()?))
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@ use crate::command::Keep;
 /// Random bytes in a word: nobody guesses it.
 const WORD_BYTES: usize = 16;
 
-/// A word that nobody has seen before, in hexadecimal.
-pub(super) fn word() -> std::io::Result<String> {
+/// A word that nobody has seen before and nobody guesses, in hexadecimal: 32 digits.
+///
+/// # Errors
+/// When the kernel has no random bytes.
+pub fn word() -> std::io::Result<String> {
     let mut bytes = [0; WORD_BYTES];
     let mut rest = &mut bytes[..];
     while !rest.is_empty() {

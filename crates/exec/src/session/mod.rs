@@ -44,6 +44,7 @@ mod pool;
 mod question;
 mod roster;
 
+pub use frame::word;
 pub use pool::SessionPool;
 pub use question::{
     Dialect, Opening, Question, Reply, SessionConfig, SessionError, SessionKey, SessionOutcome,

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reversecore_exec::session::word;
 use reversecore_exec::{Command, Finished, Input, Keep, Limits, Scratch};
 use serde::Deserialize;
 
@@ -182,19 +183,17 @@ fn last_lines(log: &str) -> String {
     diagnostics(&log.lines().skip(skipped).collect::<Vec<_>>().join("\n"))
 }
 
-/// A word that no text of the file can have.
+/// What no text of the file can have.
 fn mark() -> Result<String, ToolError> {
-    let mut bytes = [0; 16];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(count) if count == bytes.len() => {
-            Ok(format!("reversecore-{:032x}:", u128::from_ne_bytes(bytes)))
-        }
-        Ok(_) | Err(_) => Err(ToolError::new(
+    let word = word().map_err(|error| {
+        ToolError::new(
             ErrorCode::Internal,
             "the system has no random numbers",
             "Call again; if it persists, the system has a fault.",
-        )),
-    }
+        )
+        .log_detail(error)
+    })?;
+    Ok(format!("reversecore-{word}:"))
 }
 
 #[cfg(test)]
