@@ -22,9 +22,11 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bounded::TimeoutSeconds;
 use crate::envelope::Stage;
 use crate::handles::{HandleView, Work};
 use crate::schedule::Caller;
+use crate::schema::Schemas;
 use crate::services::Services;
 use crate::tool::Tool;
 use crate::{schema, tools};
@@ -236,7 +238,9 @@ async fn done_within(
 pub(crate) trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn answers_to(&self, name: &str) -> bool;
-    fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor;
+    /// The schemas, made of its types.
+    fn schemas(&self) -> Schemas;
+    fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor;
     /// Whether its calls wait for their turn, and may take long.
     fn is_queued(&self) -> bool;
     fn call(
@@ -263,13 +267,22 @@ impl<T: Tool> Erased for T {
         name == T::NAME || T::ALIASES.contains(&name)
     }
 
-    fn descriptor(&self, default_timeout: Option<crate::bounded::TimeoutSeconds>) -> Descriptor {
+    fn schemas(&self) -> Schemas {
+        Schemas {
+            input: schema::of::<T::Params>(T::REMEMBERED),
+            report: T::report_schema(),
+        }
+    }
+
+    fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor {
+        let Schemas { input, report } =
+            schema::written::of(T::NAME).unwrap_or_else(|| self.schemas());
         Descriptor {
             name: T::NAME,
             title: T::TITLE,
             description: T::DESCRIPTION,
-            input_schema: schema::of::<T::Params>(default_timeout, T::REMEMBERED),
-            output_schema: schema::result(T::report_schema()),
+            input_schema: schema::with_timeout(input, default_timeout),
+            output_schema: schema::result(report),
             annotations: Annotations {
                 read_only: T::READ_ONLY,
                 destructive: false,

@@ -17,7 +17,7 @@ use crate::bounded::{Bounded, TimeoutSeconds};
 use crate::envelope::{Envelope, Metadata, Stage};
 use crate::handles::Work;
 use crate::schedule::Caller;
-use crate::schema;
+use crate::schema::{self, Schemas};
 use crate::services::Services;
 use crate::tool::Record;
 
@@ -127,14 +127,22 @@ impl Erased for GetJobResult {
         name == NAME
     }
 
+    fn schemas(&self) -> Schemas {
+        Schemas {
+            input: schema::of::<Params>(false),
+            // It has the report of any tool.
+            report: schema::report::<schema::Object>(),
+        }
+    }
+
     fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor {
+        let Schemas { input, report } = schema::written::of(NAME).unwrap_or_else(|| self.schemas());
         Descriptor {
             name: NAME,
             title: "Get a job's result",
             description: "The answer to a call that was not done in time and said `running` with a `job_id`: waits for it, and says how far it is if it is still not done.",
-            input_schema: schema::of::<Params>(default_timeout, false),
-            // It has the report of any tool.
-            output_schema: schema::result(schema::report::<schema::Object>()),
+            input_schema: schema::with_timeout(input, default_timeout),
+            output_schema: schema::result(report),
             annotations: Annotations {
                 read_only: true,
                 destructive: false,

@@ -1,6 +1,10 @@
 //! JSON schemas of parameters and results, as lean as clients can read them: every
 //! token of a schema is paid for by every conversation. Those of results go one
 //! level deep: which members a report has, and of which kind they are.
+//!
+//! Here they are made of the types; a server that starts takes them from [`written`].
+
+pub(crate) mod written;
 
 use std::sync::Arc;
 
@@ -11,12 +15,17 @@ use serde_json::{Map, Value, json};
 use crate::bounded::TimeoutSeconds;
 use crate::catalogue::{BYPASS, CACHE_PARAMETER};
 
-/// The schema of `P`. `default_timeout` is what calls without a timeout get,
-/// where the configuration says so; `remembered`, whether results are.
-pub(crate) fn of<P: JsonSchema>(
-    default_timeout: Option<TimeoutSeconds>,
-    remembered: bool,
-) -> Arc<Map<String, Value>> {
+/// Those of one tool.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Schemas {
+    /// Of its parameters.
+    pub(crate) input: Arc<Map<String, Value>>,
+    /// Of its reports, without what is around each ([`result`]).
+    pub(crate) report: Value,
+}
+
+/// The schema of `P`. `remembered` is whether results are.
+pub(crate) fn of<P: JsonSchema>(remembered: bool) -> Arc<Map<String, Value>> {
     let mut settings = SchemaSettings::draft2020_12();
     settings.meta_schema = None;
     settings.inline_subschemas = true;
@@ -37,14 +46,22 @@ pub(crate) fn of<P: JsonSchema>(
     if remembered && let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.insert(CACHE_PARAMETER.into(), cache_parameter());
     }
-    if let Some(seconds) = default_timeout
-        && let Some(Value::Object(timeout)) = schema
+    Arc::new(schema)
+}
+
+/// The same where the configuration says what calls without a timeout get.
+pub(crate) fn with_timeout(
+    mut schema: Arc<Map<String, Value>>,
+    default: Option<TimeoutSeconds>,
+) -> Arc<Map<String, Value>> {
+    if let Some(seconds) = default
+        && let Some(Value::Object(timeout)) = Arc::make_mut(&mut schema)
             .get_mut("properties")
             .and_then(|properties| properties.get_mut("timeout"))
     {
         timeout.insert("default".into(), seconds.get().into());
     }
-    Arc::new(schema)
+    schema
 }
 
 /// An object whose members schemas don't spell out.
