@@ -17,7 +17,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that wait to be written; further ones are dropped.
-const WAITING_LINES: usize = 4096;
+const WAITING_LINES: usize = 1024;
 /// How long lines are gathered after some were written. A thread that waits for
 /// the next line would be woken for each, which costs a busy server more than the
 /// writing.

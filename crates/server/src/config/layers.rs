@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::error::ConfigError;
@@ -84,6 +85,11 @@ fn merge(under: &mut Table, over: Table) {
 }
 
 fn read(table: &Table, layer: &str) -> Result<Config, ConfigError> {
+    // Keeping the path costs the start of every server more than the reading, so it
+    // is read once more where there is a mistake to be named.
+    if let Ok(config) = Config::deserialize(table.clone()) {
+        return Ok(config);
+    }
     serde_path_to_error::deserialize(table.clone()).map_err(|error| ConfigError::Setting {
         key: error.path().to_string(),
         layer: layer.to_owned(),
