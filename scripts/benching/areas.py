@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-from benching import commands, tables
+from benching import commands, noise, tables
 from measuring import ROOT
 
 SCRIPTS = ROOT / "scripts"
@@ -174,6 +174,7 @@ def measure(area, quick, say):
     rounds, wrong, seconds = [], [], 0.0
     for turn in range(1 if quick else area.rounds):
         say(f"{area.name}, round {turn + 1}")
+        noise.touch_memory()
         ended = commands.run(command, area.limit, area.where, environment)
         seconds += ended.seconds
         found = area.read(ended.out)

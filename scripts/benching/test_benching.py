@@ -128,6 +128,9 @@ class Noise(unittest.TestCase):
         for worse in [{"loop_ms": 70}, {"loop_spread": 0.5}, {"others": 0.3}, {"steal": 0.2}]:
             self.assertEqual(len(noise.faults([self.QUIET, self.QUIET | worse], [], 50)), 1, worse)
 
+    def test_memory_is_touched(self):
+        self.assertEqual(noise.touch_memory(2 << 26), ("2\n", 0))
+
     def test_own_work_is_no_noise(self):
         watch, began, real = noise.Watch(), os.times(), noise.tree
         while sum(os.times()[:2]) - sum(began[:2]) < 0.3:
