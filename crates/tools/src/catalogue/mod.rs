@@ -240,6 +240,10 @@ pub(crate) trait Erased: Send + Sync {
     fn answers_to(&self, name: &str) -> bool;
     /// The schemas, made of its types.
     fn schemas(&self) -> Schemas;
+    /// The same as they are written down, where they are.
+    fn ready_schemas(&self) -> Schemas {
+        schema::written::of(self.name()).unwrap_or_else(|| self.schemas())
+    }
     fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor;
     /// Whether its calls wait for their turn, and may take long.
     fn is_queued(&self) -> bool;
@@ -275,13 +279,12 @@ impl<T: Tool> Erased for T {
     }
 
     fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor {
-        let Schemas { input, report } =
-            schema::written::of(T::NAME).unwrap_or_else(|| self.schemas());
+        let Schemas { input, report } = self.ready_schemas();
         Descriptor {
             name: T::NAME,
             title: T::TITLE,
             description: T::DESCRIPTION,
-            input_schema: schema::with_timeout(input, default_timeout),
+            input_schema: schema::parameters(input, default_timeout),
             output_schema: schema::result(report),
             annotations: Annotations {
                 read_only: T::READ_ONLY,

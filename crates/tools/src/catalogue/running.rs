@@ -136,12 +136,12 @@ impl Erased for GetJobResult {
     }
 
     fn descriptor(&self, default_timeout: Option<TimeoutSeconds>) -> Descriptor {
-        let Schemas { input, report } = schema::written::of(NAME).unwrap_or_else(|| self.schemas());
+        let Schemas { input, report } = self.ready_schemas();
         Descriptor {
             name: NAME,
             title: "Get a job's result",
             description: "The answer to a call that was not done in time and said `running` with a `job_id`: waits for it, and says how far it is if it is still not done.",
-            input_schema: schema::with_timeout(input, default_timeout),
+            input_schema: schema::parameters(input, default_timeout),
             output_schema: schema::result(report),
             annotations: Annotations {
                 read_only: true,

@@ -10,22 +10,23 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::bounded::TimeoutSeconds;
 use crate::catalogue::{BYPASS, CACHE_PARAMETER};
 
 /// Those of one tool.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Schemas {
     /// Of its parameters.
-    pub(crate) input: Arc<Map<String, Value>>,
+    pub(crate) input: Map<String, Value>,
     /// Of its reports, without what is around each ([`result`]).
     pub(crate) report: Value,
 }
 
 /// The schema of `P`. `remembered` is whether results are.
-pub(crate) fn of<P: JsonSchema>(remembered: bool) -> Arc<Map<String, Value>> {
+pub(crate) fn of<P: JsonSchema>(remembered: bool) -> Map<String, Value> {
     let mut settings = SchemaSettings::draft2020_12();
     settings.meta_schema = None;
     settings.inline_subschemas = true;
@@ -36,7 +37,7 @@ pub(crate) fn of<P: JsonSchema>(remembered: bool) -> Arc<Map<String, Value>> {
     prune(&mut schema);
     let Value::Object(mut schema) = schema else {
         // Parameters are structs, and a struct's schema is an object.
-        return Arc::default();
+        return Map::default();
     };
     schema.remove("description");
     // Without parameters schemars leaves it out; some clients want it.
@@ -46,22 +47,23 @@ pub(crate) fn of<P: JsonSchema>(remembered: bool) -> Arc<Map<String, Value>> {
     if remembered && let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.insert(CACHE_PARAMETER.into(), cache_parameter());
     }
-    Arc::new(schema)
+    schema
 }
 
-/// The same where the configuration says what calls without a timeout get.
-pub(crate) fn with_timeout(
-    mut schema: Arc<Map<String, Value>>,
-    default: Option<TimeoutSeconds>,
+/// The schema that clients get of such parameters, where the configuration may say
+/// what calls without a timeout get.
+pub(crate) fn parameters(
+    mut input: Map<String, Value>,
+    default_timeout: Option<TimeoutSeconds>,
 ) -> Arc<Map<String, Value>> {
-    if let Some(seconds) = default
-        && let Some(Value::Object(timeout)) = Arc::make_mut(&mut schema)
+    if let Some(seconds) = default_timeout
+        && let Some(Value::Object(timeout)) = input
             .get_mut("properties")
             .and_then(|properties| properties.get_mut("timeout"))
     {
         timeout.insert("default".into(), seconds.get().into());
     }
-    schema
+    Arc::new(input)
 }
 
 /// An object whose members schemas don't spell out.
